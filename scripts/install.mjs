@@ -1,0 +1,23 @@
+// npm's install step: use a prebuilt addon where the package carries one that loads, else build from source with CMake.
+// node-gyp is never started by accident: package.json says gypfile: false.
+import { existsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import path from 'node:path';
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const require = createRequire(import.meta.url);
+
+if (existsSync(path.join(root, 'prebuilds'))) {
+  try {
+    require('node-gyp-build')(root);
+    process.exit(0);
+  } catch {
+    // No prebuilt binary fits this machine: build.
+  }
+}
+if (!existsSync(path.join(root, 'CMakeLists.txt'))) process.exit(0);
+const cli = require.resolve('cmake-js/bin/cmake-js');
+const built = spawnSync(process.execPath, [cli, 'compile', '--parallel', '2'], { cwd: root, stdio: 'inherit' });
+process.exit(built.status ?? 1);
