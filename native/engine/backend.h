@@ -1,0 +1,62 @@
+// The dozen functions behind which a device stands. Only C types cross, so that a backend can live in a shared object of its own.
+// Every struct begins with its size; a backend built against an older table still loads as long as the major version agrees.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "core/tensor.h"
+
+extern "C" {
+
+constexpr uint32_t HT_BACKEND_VERSION = 1;
+
+// 0 is success; anything else stands for the text of last_error().
+typedef int32_t HtStatus;
+
+struct HtDeviceInfo {
+  uint32_t struct_size;
+  char name[128];           // for a person
+  char detail[256];         // instruction set, driver, library versions
+  uint64_t memory_bytes;    // what allocations may use; 0 when unknown
+  int32_t threads;          // compute threads, 0 where the word has no meaning
+  int32_t widens_floats;    // 1: every float tensor is stored as f64 (the reference)
+};
+
+// One node after binding: kernels see operands with real sizes. Arrays belong to the engine and outlive the bound program.
+struct HtNode {
+  int32_t op;         // ht::Op
+  int32_t stable_id;  // the same in every program that recomputes the node
+  ht::Call call;
+};
+
+struct HtProgram {
+  uint32_t struct_size;
+  int32_t node_count;
+  const HtNode* nodes;  // at capacity in prepare, at real sizes in bind
+  void* workspace;      // in bind: workspace_bytes of the device's memory
+};
+
+struct HtBackend {
+  uint32_t struct_size;
+  uint32_t version;
+  void* self;  // passed back to every function below
+
+  HtStatus (*probe)(void* self);  // can the device be used at all
+  HtStatus (*info)(void* self, HtDeviceInfo* out);
+  HtStatus (*alloc)(void* self, size_t bytes, void** out);  // zeroed, 64-byte aligned
+  void (*release)(void* self, void* memory);
+  // kind 0: host to device, 1: device to host, 2: device to device; ordered after everything enqueued before.
+  HtStatus (*copy)(void* self, void* to, const void* from, size_t bytes, int32_t kind);
+  HtStatus (*prepare)(void* self, const HtProgram* program, void** plan, size_t* workspace_bytes);
+  void (*drop)(void* self, void* plan);
+  // bound is what run takes; a plan may have many at once, and each is released by unbind.
+  HtStatus (*bind)(void* self, void* plan, const HtProgram* program, void** bound);
+  void (*unbind)(void* self, void* bound);
+  // Enqueues nodes [first, last); returns before they have finished where the device is asynchronous.
+  HtStatus (*run)(void* self, void* bound, int32_t first, int32_t last);
+  HtStatus (*poll)(void* self, int32_t* done);
+  HtStatus (*sync)(void* self);
+  const char* (*last_error)(void* self);
+};
+
+}  // extern "C"

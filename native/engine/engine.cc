@@ -1,0 +1,303 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/error.h"
+#include "core/ops.gen.h"
+#include "engine/bind.h"
+
+namespace ht {
+namespace {
+
+constexpr size_t kBindingsKept = 16;
+
+template <class T>
+const T* as(const HostArray& a) {
+  return reinterpret_cast<const T*>(a.bytes.data());
+}
+
+}  // namespace
+
+Engine::Engine(HtBackend* backend, uint64_t memory_limit) : backend_(backend), memory_limit_(memory_limit) {
+  if (backend_->probe(backend_->self) != 0) throw Error("DEVICE_UNAVAILABLE", "device", backend_->last_error(backend_->self));
+  const HtDeviceInfo device = info();
+  widens_ = device.widens_floats != 0;
+  if (!memory_limit_) memory_limit_ = device.memory_bytes;
+  thread_ = std::thread([this] { loop(); });
+}
+
+Engine::~Engine() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    closing_ = true;
+    stop_ = true;
+    jobs_.clear();
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+HtDeviceInfo Engine::info() const {
+  HtDeviceInfo device;
+  backend_->info(backend_->self, &device);
+  return device;
+}
+
+void Engine::check(HtStatus status) const {
+  if (status != 0) throw Error("INTERNAL", "device", backend_->last_error(backend_->self));
+}
+
+bool Engine::submit(std::function<void()> job) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (closing_) return false;
+    jobs_.push_back(std::move(job));
+  }
+  wake_.notify_one();
+  return true;
+}
+
+void Engine::loop() {
+  for (;;) {
+    std::function<void()> job;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait(lock, [this] { return closing_ || !jobs_.empty(); });
+      if (jobs_.empty()) return;
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
+    }
+    job();
+  }
+}
+
+std::shared_ptr<Buffer> Engine::create_buffer(DType dtype, int64_t elements, bool frozen) {
+  const uint64_t bytes = static_cast<uint64_t>(elements) * dtype_size(stored(dtype));
+  if (memory_limit_ && bytes_in_use() + bytes > memory_limit_)
+    throw Error("MEMORY_LIMIT", "buffer", format("needs %llu bytes on top of %llu in use; the limit is %llu.", static_cast<unsigned long long>(bytes), static_cast<unsigned long long>(bytes_in_use()), static_cast<unsigned long long>(memory_limit_)));
+  auto storage = std::make_shared<Storage>(backend_, bytes);
+  buffer_bytes_ += bytes;
+  std::shared_ptr<Buffer> buffer(new Buffer{dtype, elements, frozen, std::move(storage), {}, true}, [this, bytes](Buffer* b) {
+    buffer_bytes_ -= bytes;
+    delete b;
+  });
+  if (dtype == DType::I32) buffer->shadow.assign(static_cast<size_t>(elements), 0);
+  return buffer;
+}
+
+std::shared_ptr<CompiledProgram> Engine::compile(const int32_t* words, int64_t count, std::vector<std::shared_ptr<Buffer>> buffers) {
+  std::vector<BufferSpec> specs;
+  for (const auto& b : buffers) specs.push_back({b->dtype, b->elements, b->frozen});
+  auto compiled = std::make_shared<CompiledProgram>();
+  compiled->backend = backend_;
+  compiled->program = parse_program(words, count, specs);
+  compiled->buffers = std::move(buffers);
+  plan_arena(compiled->program, widens_);
+  const uint64_t arena = static_cast<uint64_t>(compiled->program.arena_bytes);
+  if (memory_limit_ && buffer_bytes_ + arena > memory_limit_)
+    throw Error("MEMORY_LIMIT", "program", format("needs an arena of %llu bytes beside %llu of buffers; the limit is %llu.", static_cast<unsigned long long>(arena), static_cast<unsigned long long>(buffer_bytes_.load()), static_cast<unsigned long long>(memory_limit_)));
+
+  std::unique_ptr<Bound> sizes = make_bound(*compiled, compiled->program.capacity, nullptr, widens_, nullptr);
+  const HtProgram view{sizeof(HtProgram), static_cast<int32_t>(sizes->nodes.size()), sizes->nodes.data(), nullptr};
+  check(backend_->prepare(backend_->self, &view, &compiled->plan, &compiled->workspace_bytes));
+  return compiled;
+}
+
+Bound& Engine::bind(CompiledProgram& compiled, const std::vector<int32_t>& symbols) {
+  const uint64_t need = static_cast<uint64_t>(compiled.program.arena_bytes) + compiled.workspace_bytes;
+  if (!arena_ || arena_->bytes < need) {
+    arena_.reset();
+    arena_ = std::make_unique<Storage>(backend_, need);
+    arena_bytes_ = need;
+    ++layout_;
+  }
+  auto& kept = compiled.bindings;
+  for (size_t i = 0; i < kept.size(); ++i) {
+    if (kept[i]->layout != layout_ || kept[i]->symbols != symbols) continue;
+    std::rotate(kept.begin(), kept.begin() + i, kept.begin() + i + 1);
+    return *kept.front();
+  }
+  char* arena = static_cast<char*>(arena_->data);
+  std::unique_ptr<Bound> bound = make_bound(compiled, symbols, arena, widens_, &flags_);
+  bound->layout = layout_;
+  const HtProgram view{sizeof(HtProgram), static_cast<int32_t>(bound->nodes.size()), bound->nodes.data(), arena + compiled.program.arena_bytes};
+  check(backend_->bind(backend_->self, compiled.plan, &view, &bound->handle));
+  kept.erase(std::remove_if(kept.begin(), kept.end(), [&](const auto& b) { return b->layout != layout_; }), kept.end());
+  if (kept.size() == kBindingsKept) kept.pop_back();
+  kept.insert(kept.begin(), std::move(bound));
+  return *kept.front();
+}
+
+void Engine::check_indices(const CompiledProgram& compiled, const Bound& bound, const RunRequest& request) const {
+  const Program& p = compiled.program;
+  for (const IndexCheck& c : p.checks) {
+    const int32_t root = p.root(c.value);
+    const Value& source = p.values[root];
+    const int32_t* data = nullptr;
+    std::string field;
+    if (source.kind == ValueKind::Feed) {
+      data = as<int32_t>(request.feeds[source.index]);
+      field = format("feed %d", source.index);
+    } else if (source.kind == ValueKind::Buffer && compiled.buffers[source.index]->shadow_valid) {
+      data = compiled.buffers[source.index]->shadow.data();
+      field = format("buffer %d", source.index);
+    }
+    if (!data) continue;
+    data += static_cast<const int32_t*>(bound.values[c.value].data) - static_cast<const int32_t*>(bound.values[root].data);
+    int64_t hi = 0;
+    for (const Dim& d : c.hi) hi += d.at(request.symbols.data());
+    const int64_t n = bound.values[c.value].size();
+    const std::string where = node_label(p, c.node) + " operand " + c.operand;
+    if (c.offsets) {
+      if (n < 1 || data[0] != 0 || data[n - 1] != hi) throw Error("FEED_RANGE", field, format("%s: offsets run from 0 to %lld.", where.c_str(), static_cast<long long>(hi)));
+      for (int64_t i = 1; i < n; ++i)
+        if (data[i] < data[i - 1]) throw Error("FEED_RANGE", field, format("%s: offset %lld falls.", where.c_str(), static_cast<long long>(i)));
+      continue;
+    }
+    for (int64_t i = 0; i < n; ++i)
+      if (data[i] < c.lo || data[i] >= hi)
+        throw Error("FEED_RANGE", field, format("%s: element %lld is %d, outside [%d, %lld).", where.c_str(), static_cast<long long>(i), data[i], c.lo, static_cast<long long>(hi)));
+  }
+}
+
+void Engine::to_device(const HostArray& from, DType type, void* to, int64_t elements) {
+  if (from.dtype == type) {
+    check(backend_->copy(backend_->self, to, from.bytes.data(), static_cast<size_t>(elements) * dtype_size(type), 0));
+    return;
+  }
+  std::vector<char> staging(static_cast<size_t>(elements) * dtype_size(type));
+  Tensor source, target;
+  source.data = const_cast<char*>(from.bytes.data());
+  source.dtype = from.dtype;
+  target.data = staging.data();
+  target.dtype = type;
+  for (int64_t i = 0; i < elements; ++i) target.set(i, source.get(i));
+  check(backend_->copy(backend_->self, to, staging.data(), staging.size(), 0));
+  check(backend_->sync(backend_->self));
+}
+
+void Engine::from_device(const void* from, DType type, int64_t elements, std::vector<char>& out) {
+  const size_t at = out.size();
+  if (type != DType::BF16) {
+    out.resize(at + static_cast<size_t>(elements) * dtype_size(type));
+    check(backend_->copy(backend_->self, out.data() + at, from, out.size() - at, 1));
+    check(backend_->sync(backend_->self));
+    return;
+  }
+  std::vector<bf16_t> staging(static_cast<size_t>(elements));
+  check(backend_->copy(backend_->self, staging.data(), from, staging.size() * 2, 1));
+  check(backend_->sync(backend_->self));
+  out.resize(at + staging.size() * 4);
+  for (size_t i = 0; i < staging.size(); ++i) {
+    const float x = bf16_to_float(staging[i]);
+    std::memcpy(out.data() + at + i * 4, &x, 4);
+  }
+}
+
+static DType host_type(DType stored) { return stored == DType::BF16 ? DType::F32 : stored; }
+
+void Engine::write(Buffer& b, const HostArray& data, int64_t offset) {
+  const DType type = stored(b.dtype);
+  const int64_t n = static_cast<int64_t>(data.bytes.size() / dtype_size(data.dtype));
+  b.storage->cache.clear();
+  to_device(data, type, static_cast<char*>(b.storage->data) + offset * static_cast<int64_t>(dtype_size(type)), n);
+  if (b.dtype != DType::I32) return;
+  std::memcpy(b.shadow.data() + offset, data.bytes.data(), data.bytes.size());
+  if (n == b.elements) b.shadow_valid = true;
+}
+
+HostArray Engine::read(const Buffer& b, int64_t offset, int64_t count) {
+  const DType type = stored(b.dtype);
+  HostArray out{host_type(type), {}};
+  from_device(static_cast<const char*>(b.storage->data) + offset * static_cast<int64_t>(dtype_size(type)), type, count, out.bytes);
+  return out;
+}
+
+void Engine::load(Buffer& b, const FileRange& range, int64_t offset) {
+  const DType type = stored(b.dtype);
+  const int64_t n = range.bytes / (range.dtype == "F32" ? 4 : 2);
+  const bool whole = offset == 0 && n == b.elements;
+  const std::string key = b.frozen && whole ? weight_key(range, type, backend_) : "";
+  if (!key.empty())
+    if (auto there = find_weights(key)) {
+      b.storage = there;
+      ++layout_;
+      return;
+    }
+  b.storage->cache.clear();
+  std::vector<char> staging(static_cast<size_t>(n) * dtype_size(type));
+  read_file_range(range, type, staging.data(), n);
+  check(backend_->copy(backend_->self, static_cast<char*>(b.storage->data) + offset * static_cast<int64_t>(dtype_size(type)), staging.data(), staging.size(), 0));
+  check(backend_->sync(backend_->self));
+  if (key.empty()) return;
+  auto kept = keep_weights(key, b.storage);
+  if (kept != b.storage) {
+    b.storage = kept;
+    ++layout_;
+  }
+}
+
+void Engine::copy_feeds(CompiledProgram& compiled, Bound& bound, const RunRequest& request) {
+  const Program& p = compiled.program;
+  for (size_t f = 0; f < p.feeds.size(); ++f) {
+    const Tensor& t = bound.values[p.feeds[f]];
+    to_device(request.feeds[f], t.dtype, t.data, t.size());
+  }
+}
+
+void Engine::step(CompiledProgram& compiled, Bound& bound, const std::atomic<bool>* cancel) {
+  const int32_t nodes = static_cast<int32_t>(bound.nodes.size());
+  for (int32_t i = 0; i < compiled.program.first_write; ++i) {
+    if (stop_ || (cancel && *cancel)) throw Error("ABORTED", "", "The call was aborted.");
+    check(backend_->run(backend_->self, bound.handle, i, i + 1));
+  }
+  if (compiled.program.first_write == nodes) return;
+  if (stop_ || (cancel && *cancel)) throw Error("ABORTED", "", "The call was aborted.");
+  check(backend_->run(backend_->self, bound.handle, compiled.program.first_write, nodes));
+}
+
+RunResult Engine::run(CompiledProgram& compiled, RunRequest& request) {
+  const Program& p = compiled.program;
+  if (request.symbols.size() != p.capacity.size()) throw Error("FEED_INVALID", "symbols", format("%zu values for %zu symbols.", request.symbols.size(), p.capacity.size()));
+  for (size_t i = 0; i < p.capacity.size(); ++i)
+    if (request.symbols[i] < 0 || request.symbols[i] > p.capacity[i]) throw Error("FEED_INVALID", format("symbol %zu", i), format("%d is outside [0, %d].", request.symbols[i], p.capacity[i]));
+  if (request.feeds.size() != p.feeds.size()) throw Error("FEED_INVALID", "feeds", format("%zu feeds for %zu.", request.feeds.size(), p.feeds.size()));
+  for (size_t f = 0; f < p.feeds.size(); ++f) {
+    const Value& v = p.values[p.feeds[f]];
+    const HostArray& given = request.feeds[f];
+    if ((v.dtype == DType::I32) != (given.dtype == DType::I32)) throw Error("FEED_INVALID", format("feed %zu", f), format("%s where %s is expected.", dtype_name(given.dtype), dtype_name(v.dtype)));
+    const int64_t n = v.elements(request.symbols.data()), have = static_cast<int64_t>(given.bytes.size() / dtype_size(given.dtype));
+    if (n != have) throw Error("FEED_INVALID", format("feed %zu", f), format("has %lld elements, the bound shape %lld.", static_cast<long long>(have), static_cast<long long>(n)));
+  }
+
+  Bound& bound = bind(compiled, request.symbols);
+  check_indices(compiled, bound, request);
+  copy_feeds(compiled, bound, request);
+  flags_.bad_index = 0;
+  RunResult result;
+  for (int32_t v : p.fetches) result.fetches.push_back({host_type(bound.values[v].dtype), {}});
+  for (int32_t b : p.written) {
+    compiled.buffers[b]->shadow_valid = false;
+    compiled.buffers[b]->storage->cache.clear();
+  }
+  while (result.steps < request.repeat) {
+    step(compiled, bound, request.cancel.get());
+    ++result.steps;
+    for (size_t i = 0; i < p.fetches.size(); ++i) {
+      const Tensor& t = bound.values[p.fetches[i]];
+      from_device(t.data, t.dtype, t.size(), result.fetches[i].bytes);
+    }
+    if (p.stop < 0) continue;
+    std::vector<char> flag;
+    from_device(bound.values[p.stop].data, DType::I32, 1, flag);
+    int32_t stop;
+    std::memcpy(&stop, flag.data(), 4);
+    if (stop) break;
+  }
+  check(backend_->sync(backend_->self));
+  if (flags_.bad_index) throw Error("FEED_RANGE", "device index", "an index computed on the device was out of range and was clamped.");
+  return result;
+}
+
+}  // namespace ht

@@ -1,0 +1,111 @@
+// One engine: a device, its persistent buffers, its compiled programs and one thread that executes what is submitted, first
+// in, first out. Buffers and programs are made and dropped from any thread; everything that touches device memory runs as a job.
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "engine/program.h"
+#include "engine/storage.h"
+
+namespace ht {
+
+struct Buffer {
+  DType dtype;
+  int64_t elements;
+  bool frozen;
+  std::shared_ptr<Storage> storage;
+  // Host copy of an i32 buffer's content, to range-check it as an operand; not valid once a program has written it.
+  std::vector<int32_t> shadow;
+  bool shadow_valid = true;
+};
+
+struct Bound;
+
+struct CompiledProgram {
+  Program program;
+  std::vector<std::shared_ptr<Buffer>> buffers;
+  HtBackend* backend = nullptr;
+  void* plan = nullptr;
+  size_t workspace_bytes = 0;
+  std::vector<std::unique_ptr<Bound>> bindings;  // most recently used first
+  CompiledProgram();
+  ~CompiledProgram();
+};
+
+// What a caller feeds: host elements of type f32, f64 or i32.
+struct HostArray {
+  DType dtype;
+  std::vector<char> bytes;
+};
+
+using CancelFlag = std::shared_ptr<std::atomic<bool>>;
+
+struct RunRequest {
+  std::vector<int32_t> symbols;
+  std::vector<HostArray> feeds;
+  int32_t repeat = 1;
+  CancelFlag cancel;
+};
+
+struct RunResult {
+  std::vector<HostArray> fetches;  // repeated runs: the steps one after the other
+  int32_t steps = 0;
+};
+
+class Engine {
+ public:
+  Engine(HtBackend* backend, uint64_t memory_limit);  // limit 0: what the device has
+  ~Engine();                                          // cancels what runs, drops what waits, joins
+
+  HtDeviceInfo info() const;
+  uint64_t bytes_in_use() const { return buffer_bytes_ + arena_bytes_; }
+
+  std::shared_ptr<Buffer> create_buffer(DType dtype, int64_t elements, bool frozen);
+  std::shared_ptr<CompiledProgram> compile(const int32_t* words, int64_t count, std::vector<std::shared_ptr<Buffer>> buffers);
+
+  // False once the engine is closing; the job is then never called.
+  bool submit(std::function<void()> job);
+
+  // For jobs only.
+  void write(Buffer& buffer, const HostArray& data, int64_t element_offset);
+  HostArray read(const Buffer& buffer, int64_t element_offset, int64_t count);
+  void load(Buffer& buffer, const FileRange& range, int64_t element_offset);
+  RunResult run(CompiledProgram& program, RunRequest& request);
+
+ private:
+  void loop();
+  void check(HtStatus status) const;
+  bool widens() const { return widens_; }
+  DType stored(DType t) const { return widens_ && dtype_is_float(t) ? DType::F64 : t; }
+  Bound& bind(CompiledProgram& program, const std::vector<int32_t>& symbols);
+  void check_indices(const CompiledProgram& program, const Bound& bound, const RunRequest& request) const;
+  void copy_feeds(CompiledProgram& program, Bound& bound, const RunRequest& request);
+  void step(CompiledProgram& program, Bound& bound, const std::atomic<bool>* cancel);
+  void to_device(const HostArray& from, DType stored, void* to, int64_t elements);
+  void from_device(const void* from, DType stored, int64_t elements, std::vector<char>& out);
+
+  HtBackend* backend_;
+  bool widens_ = false;
+  uint64_t memory_limit_;
+  std::atomic<uint64_t> buffer_bytes_{0};
+  std::atomic<uint64_t> arena_bytes_{0};
+  std::unique_ptr<Storage> arena_;
+  uint64_t layout_ = 0;  // raised whenever an address that bindings hold may have changed
+  RunFlags flags_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> jobs_;
+  bool closing_ = false;
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+}  // namespace ht

@@ -1,0 +1,117 @@
+#include "engine/storage.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "core/error.h"
+
+namespace ht {
+namespace {
+
+struct WeightStore {
+  std::mutex mutex;
+  std::unordered_map<std::string, std::weak_ptr<Storage>> entries;
+};
+WeightStore& store() {
+  static WeightStore* s = new WeightStore;  // never destroyed: worker threads may still hold weights at exit
+  return *s;
+}
+
+float half_to_float(uint16_t h) {
+  const uint32_t sign = (h & 0x8000u) << 16, exponent = (h >> 10) & 31u, mantissa = h & 0x3ffu;
+  if (exponent == 0) {
+    const float f = std::ldexp(static_cast<float>(mantissa), -24);
+    return sign ? -f : f;
+  }
+  const uint32_t bits = sign | (exponent == 31 ? 0x7f800000u : (exponent + 112u) << 23) | (mantissa << 13);
+  float f;
+  std::memcpy(&f, &bits, 4);
+  return f;
+}
+
+struct File {
+  explicit File(const std::string& path) : fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    if (fd < 0) throw Error(errno == ENOENT ? "FILE_NOT_FOUND" : "FILE_IO", path, format("cannot be opened: %s.", std::strerror(errno)));
+  }
+  ~File() { ::close(fd); }
+  int fd;
+};
+
+}  // namespace
+
+Storage::Storage(HtBackend* backend, size_t bytes) : backend(backend), bytes(bytes) {
+  if (backend->alloc(backend->self, bytes ? bytes : 1, &data) != 0)
+    throw Error("MEMORY_LIMIT", "buffer", format("%zu bytes could not be had: %s.", bytes, backend->last_error(backend->self)));
+}
+Storage::~Storage() { backend->release(backend->self, data); }
+
+std::string weight_key(const FileRange& r, DType stored, const HtBackend* backend) {
+  struct stat s;
+  if (::stat(r.path.c_str(), &s) != 0) return "";
+  return format("%p/%d/%llu/%llu/%lld/%lld.%09ld/%lld+%lld/", static_cast<const void*>(backend), static_cast<int>(stored),
+                static_cast<unsigned long long>(s.st_dev), static_cast<unsigned long long>(s.st_ino), static_cast<long long>(s.st_size),
+                static_cast<long long>(s.st_mtim.tv_sec), s.st_mtim.tv_nsec, static_cast<long long>(r.offset), static_cast<long long>(r.bytes)) + r.dtype;
+}
+
+std::shared_ptr<Storage> find_weights(const std::string& key) {
+  WeightStore& s = store();
+  std::lock_guard<std::mutex> lock(s.mutex);
+  const auto it = s.entries.find(key);
+  return it == s.entries.end() ? nullptr : it->second.lock();
+}
+
+std::shared_ptr<Storage> keep_weights(const std::string& key, std::shared_ptr<Storage> storage) {
+  WeightStore& s = store();
+  std::lock_guard<std::mutex> lock(s.mutex);
+  for (auto it = s.entries.begin(); it != s.entries.end();) it = it->second.expired() ? s.entries.erase(it) : std::next(it);
+  std::weak_ptr<Storage>& entry = s.entries[key];
+  if (auto there = entry.lock()) return there;
+  entry = storage;
+  return storage;
+}
+
+// Read rather than mapped: a file that shrinks while it is mapped would end the process with SIGBUS.
+void read_file_range(const FileRange& r, DType stored, void* out, int64_t elements) {
+  const int64_t width = r.dtype == "F32" ? 4 : 2;
+  if (r.bytes != elements * width) throw Error("TENSOR_SHAPE", r.path, format("has %lld bytes for %lld elements.", static_cast<long long>(r.bytes), static_cast<long long>(elements)));
+  File file(r.path);
+  constexpr int64_t kChunk = 1 << 20;
+  std::vector<char> chunk(static_cast<size_t>(std::min(kChunk, std::max<int64_t>(r.bytes, 1))));
+  Tensor target;
+  target.data = out;
+  target.dtype = stored;
+  for (int64_t done = 0; done < r.bytes;) {
+    const int64_t want = std::min(kChunk, r.bytes - done);
+    for (int64_t got = 0; got < want;) {
+      const ssize_t n = ::pread(file.fd, chunk.data() + got, static_cast<size_t>(want - got), r.offset + done + got);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) throw Error("FILE_IO", r.path, format("cannot be read: %s.", std::strerror(errno)));
+      if (n == 0) throw Error("FILE_TRUNCATED", r.path, format("ends at byte %lld, inside a tensor.", static_cast<long long>(r.offset + done + got)));
+      got += n;
+    }
+    const int64_t first = done / width, count = want / width;
+    for (int64_t i = 0; i < count; ++i) {
+      float x;
+      if (width == 4) {
+        std::memcpy(&x, chunk.data() + i * 4, 4);
+      } else {
+        uint16_t h;
+        std::memcpy(&h, chunk.data() + i * 2, 2);
+        x = r.dtype == "F16" ? half_to_float(h) : bf16_to_float(h);
+      }
+      if (!std::isfinite(x)) throw Error("TENSOR_NON_FINITE", r.path, format("element %lld is not a finite number.", static_cast<long long>(first + i)));
+      target.set(first + i, x);
+    }
+    done += want;
+  }
+}
+
+}  // namespace ht
