@@ -121,7 +121,7 @@ function typescript() {
   const out = ['// Generated from native/core/ops.json by scripts/generate-ops.mjs. Do not edit.', "import type { OpSchema } from './schema.ts';", '', `export const OP_TABLE_VERSION = ${table.version};`, ''];
   out.push(`export type OpName =\n${ops.map((o) => `  | '${o.name}'`).join('\n')};`, '', 'export const OPS: Readonly<Record<OpName, OpSchema>> = {');
   for (const o of ops) {
-    const { stem, cpu, doc, rules, ...rest } = o;
+    const { stem, cpu, doc, ...rest } = o;
     out.push(`  ${o.name}: ${JSON.stringify(rest)},`);
   }
   out.push('};', '');

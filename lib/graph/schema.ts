@@ -31,6 +31,15 @@ export interface AttrSchema {
   hi: number;
 }
 
+export interface RuleSchema {
+  /** `needs`: where `operand` is present, so are `needs`. `absent_equal`: where it is absent, dimension `a` equals `b`. */
+  kind: 'needs' | 'absent_equal';
+  operand: string;
+  a: string;
+  b: string;
+  needs: readonly string[];
+}
+
 export interface OpSchema {
   id: number;
   name: string;
@@ -38,4 +47,5 @@ export interface OpSchema {
   inputs: OperandSchema[];
   outputs: OperandSchema[];
   attrs: AttrSchema[];
+  rules: RuleSchema[];
 }

@@ -593,7 +593,25 @@ void log_softmax_ref(const Call&);
 void logit_rules_ref(const Call&);
 void top_k_ref(const Call&);
 void sample_ref(const Call&);
+void concat_rows_cpu(const Call&);
+void gather_rows_cpu(const Call&);
+void add_cpu(const Call&);
+void mul_cpu(const Call&);
+void scale_cpu(const Call&);
+void scale_by_cpu(const Call&);
+void cast_cpu(const Call&);
+void dropout_cpu(const Call&);
+void activation_cpu(const Call&);
+void activation_grad_cpu(const Call&);
+void gated_activation_cpu(const Call&);
+void gated_activation_grad_cpu(const Call&);
+void global_norm_cpu(const Call&);
+void adamw_cpu(const Call&);
+void accumulate_cpu(const Call&);
+void assign_cpu(const Call&);
+void zero_cpu(const Call&);
 void embedding_cpu(const Call&);
+void embedding_grad_cpu(const Call&);
 void rms_norm_cpu(const Call&);
 void rms_norm_grad_cpu(const Call&);
 void lora_linear_cpu(const Call&);
@@ -608,6 +626,8 @@ void hyper_heads_cpu(const Call&);
 void hyper_heads_grad_cpu(const Call&);
 void cross_entropy_cpu(const Call&);
 void cross_entropy_grad_cpu(const Call&);
+void log_softmax_cpu(const Call&);
+void top_k_cpu(const Call&);
 void sample_cpu(const Call&);
 
 // Reference kernel, then the fast CPU kernel where there is one; both null for views.
@@ -617,31 +637,31 @@ struct OpKernels {
 inline constexpr OpKernels kOpKernels[kOpCount] = {
     {nullptr, nullptr},
     {nullptr, nullptr},
-    {concat_rows_ref, nullptr},
-    {gather_rows_ref, nullptr},
+    {concat_rows_ref, concat_rows_cpu},
+    {gather_rows_ref, gather_rows_cpu},
     {scatter_add_rows_ref, nullptr},
     {write_rows_ref, nullptr},
-    {add_ref, nullptr},
-    {mul_ref, nullptr},
-    {scale_ref, nullptr},
-    {scale_by_ref, nullptr},
-    {cast_ref, nullptr},
+    {add_ref, add_cpu},
+    {mul_ref, mul_cpu},
+    {scale_ref, scale_cpu},
+    {scale_by_ref, scale_by_cpu},
+    {cast_ref, cast_cpu},
     {expand_ref, nullptr},
     {fill_ref, nullptr},
-    {dropout_ref, nullptr},
-    {activation_ref, nullptr},
-    {activation_grad_ref, nullptr},
-    {gated_activation_ref, nullptr},
-    {gated_activation_grad_ref, nullptr},
+    {dropout_ref, dropout_cpu},
+    {activation_ref, activation_cpu},
+    {activation_grad_ref, activation_grad_cpu},
+    {gated_activation_ref, gated_activation_cpu},
+    {gated_activation_grad_ref, gated_activation_grad_cpu},
     {sum_ref, nullptr},
-    {global_norm_ref, nullptr},
+    {global_norm_ref, global_norm_cpu},
     {grad_scale_ref, nullptr},
-    {adamw_ref, nullptr},
-    {accumulate_ref, nullptr},
-    {assign_ref, nullptr},
-    {zero_ref, nullptr},
+    {adamw_ref, adamw_cpu},
+    {accumulate_ref, accumulate_cpu},
+    {assign_ref, assign_cpu},
+    {zero_ref, zero_cpu},
     {embedding_ref, embedding_cpu},
-    {embedding_grad_ref, nullptr},
+    {embedding_grad_ref, embedding_grad_cpu},
     {rms_norm_ref, rms_norm_cpu},
     {rms_norm_grad_ref, rms_norm_grad_cpu},
     {lora_linear_ref, lora_linear_cpu},
@@ -656,9 +676,9 @@ inline constexpr OpKernels kOpKernels[kOpCount] = {
     {hyper_heads_grad_ref, hyper_heads_grad_cpu},
     {cross_entropy_ref, cross_entropy_cpu},
     {cross_entropy_grad_ref, cross_entropy_grad_cpu},
-    {log_softmax_ref, nullptr},
+    {log_softmax_ref, log_softmax_cpu},
     {logit_rules_ref, nullptr},
-    {top_k_ref, nullptr},
+    {top_k_ref, top_k_cpu},
     {sample_ref, sample_cpu},
 };
 

@@ -14,21 +14,22 @@ struct PhiloxKey {
   uint32_t lo, hi;
 };
 
+constexpr uint32_t kPhiloxMultiplier0 = 0xD2511F53u, kPhiloxMultiplier1 = 0xCD9E8D57u;
+constexpr uint32_t kPhiloxWeyl0 = 0x9E3779B9u, kPhiloxWeyl1 = 0xBB67AE85u;  // golden ratio and sqrt(3) - 1, as fractions of 2^32
+constexpr int kPhiloxRounds = 10;
+
 inline Philox4 philox4x32(Philox4 counter, PhiloxKey key) {
-  constexpr uint32_t kMultiplier0 = 0xD2511F53u, kMultiplier1 = 0xCD9E8D57u;
-  constexpr uint32_t kWeyl0 = 0x9E3779B9u, kWeyl1 = 0xBB67AE85u;  // golden ratio and sqrt(3) - 1, as fractions of 2^32
-  constexpr int kRounds = 10;
   uint32_t* c = counter.word;
-  for (int round = 0; round < kRounds; ++round) {
-    const uint64_t p0 = static_cast<uint64_t>(kMultiplier0) * c[0];
-    const uint64_t p1 = static_cast<uint64_t>(kMultiplier1) * c[2];
+  for (int round = 0; round < kPhiloxRounds; ++round) {
+    const uint64_t p0 = static_cast<uint64_t>(kPhiloxMultiplier0) * c[0];
+    const uint64_t p1 = static_cast<uint64_t>(kPhiloxMultiplier1) * c[2];
     const uint32_t c1 = c[1], c3 = c[3];
     c[0] = static_cast<uint32_t>(p1 >> 32) ^ c1 ^ key.lo;
     c[1] = static_cast<uint32_t>(p1);
     c[2] = static_cast<uint32_t>(p0 >> 32) ^ c3 ^ key.hi;
     c[3] = static_cast<uint32_t>(p0);
-    key.lo += kWeyl0;
-    key.hi += kWeyl1;
+    key.lo += kPhiloxWeyl0;
+    key.hi += kPhiloxWeyl1;
   }
   return counter;
 }

@@ -21,6 +21,9 @@ class NodeCheck {
 
   void run() {
     attributes();
+    // Integer attributes may stand for dimensions of the same name (heads, cache_len, k).
+    for (size_t i = 0; i < schema_.attrs.size(); ++i)
+      if (schema_.attrs[i].type == kInt) bound_[schema_.attrs[i].name] = Dim{0, -1, node_.attr[i].i};
     in_repeats_ = repeats(schema_.inputs, node_.in.size(), "inputs");
     out_repeats_ = repeats(schema_.outputs, node_.out.size(), "outputs");
     operands(schema_.inputs, node_.in, false);

@@ -1,0 +1,108 @@
+/** Ordered pairs of list functions, and which of them training may see. */
+import { Random, stableHash } from '../random.ts';
+import { listTask, sampleList } from './list-task.ts';
+import type { ListFunction, ListLength, ListTask } from './list-task.ts';
+
+const PROBES = 200;
+const HELD_OUT_SHARE = 0.25;
+
+/** A held-out function is really new when it answers like each trained function on at most this share of inputs. */
+export const REALLY_NEW_AGREEMENT = 0.1;
+
+export interface Compositions {
+  readonly trained: readonly ListTask[];
+  /** Equal to no trained function, but some agree with one on many inputs. */
+  readonly heldOut: readonly ListTask[];
+  /** The held-out ones that agree with no trained function on more than a tenth of the inputs. */
+  readonly reallyNew: readonly ListTask[];
+}
+
+/** A fixed sample of lists on which functions are compared. */
+function probeLists(length: ListLength): string[][] {
+  const rng = Random.stream(0, 'probes', length.minWords, length.maxWords);
+  return Array.from({ length: PROBES }, () => sampleList(rng, length));
+}
+
+/** Answers on the probes as small integers, so that comparing two functions costs no string comparison. */
+class Signatures {
+  private readonly probes: string[][];
+  private readonly numberOf = new Map<string, number>();
+
+  constructor(length: ListLength) {
+    this.probes = probeLists(length);
+  }
+
+  of(apply: ListFunction): Int32Array {
+    return Int32Array.from(this.probes, (words) => {
+      const answer = apply(words).join(' ');
+      const known = this.numberOf.get(answer);
+      if (known !== undefined) return known;
+      this.numberOf.set(answer, this.numberOf.size);
+      return this.numberOf.size - 1;
+    });
+  }
+}
+
+function share(a: Int32Array, b: Int32Array): number {
+  let equal = 0;
+  for (let i = 0; i < a.length; i++) if (a[i] === b[i]) equal++;
+  return equal / a.length;
+}
+
+/** The share of a fixed sample of lists on which the two functions give the same answer. */
+export function agreement(a: ListTask, b: ListTask, length: ListLength = { minWords: 4, maxWords: 5 }): number {
+  const signatures = new Signatures(length);
+  return share(signatures.of(a.apply), signatures.of(b.apply));
+}
+
+/** All `second(first(list))` that answer every list and differ from every function of `taken`. */
+function properPairs(
+  primitives: readonly ListTask[],
+  taken: readonly ListTask[],
+  signatures: Signatures,
+  length: ListLength,
+): Map<ListTask, Int32Array> {
+  const single = new Set(taken.map((task) => signatures.of(task.apply).join()));
+  const empty = signatures.of(() => [])[0];
+  const pairs = new Map<ListTask, Int32Array>();
+  for (const first of primitives) {
+    for (const second of primitives) {
+      const apply: ListFunction = (words) => second.apply(first.apply(words));
+      const signature = signatures.of(apply);
+      if (signature.includes(empty) || single.has(signature.join())) continue;
+      const id = `pair/${nameOf(first)}+${nameOf(second)}`;
+      pairs.set(listTask(id, 'pair', `${first.description} then ${second.description}`, apply, length), signature);
+    }
+  }
+  return pairs;
+}
+
+function nameOf(primitive: ListTask): string {
+  return primitive.id.slice(primitive.id.indexOf('/') + 1);
+}
+
+/**
+ * Splits the pairs by what they compute, not by how they are written: pairs that answer alike on all probes go to the
+ * same side, so a held-out pair never is a trained function under another name. The side depends only on the ids.
+ * Pairs that compute one of `primitives` or of `excluded` are left out.
+ */
+export function compose(primitives: readonly ListTask[], excluded: readonly ListTask[], length: ListLength): Compositions {
+  const signatures = new Signatures(length);
+  const pairs = properPairs(primitives, [...primitives, ...excluded], signatures, length);
+  const sideOf = new Map<string, boolean>();
+  const trained: ListTask[] = [];
+  const heldOut: ListTask[] = [];
+  const known = primitives.map((task) => signatures.of(task.apply));
+  for (const [task, signature] of pairs) {
+    const key = signature.join();
+    if (!sideOf.has(key)) sideOf.set(key, stableHash(task.id) / 2 ** 32 < HELD_OUT_SHARE);
+    if (sideOf.get(key)) {
+      heldOut.push(task);
+    } else {
+      trained.push(task);
+      known.push(signature);
+    }
+  }
+  const reallyNew = heldOut.filter((task) => known.every((other) => share(pairs.get(task)!, other) <= REALLY_NEW_AGREEMENT));
+  return { trained, heldOut, reallyNew };
+}
