@@ -20,8 +20,9 @@ export interface HyperInput {
 
 export interface HyperInputOptions {
   maxTokens: number;
-  /** Put in front without a marker. */
+  /** Put in front, without a marker unless `definitionMarker`. */
   definition?: string;
+  definitionMarker?: boolean;
 }
 
 export function requirePositiveInteger(value: number, field: string): void {
@@ -43,12 +44,13 @@ export function exampleIds(encoder: TokenEncoder, example: Example): Int32Array 
  * Throws EXAMPLES_EMPTY without examples, ARGUMENT_RANGE for a window that is not a positive integer.
  */
 export function hyperInput(encoder: TokenEncoder, examples: readonly Example[], options: HyperInputOptions): HyperInput {
-  const { maxTokens, definition } = options;
+  const { maxTokens, definition, definitionMarker = false } = options;
   requirePositiveInteger(maxTokens, 'maxTokens');
   if (examples.length === 0) {
     throw new HypertuneError('EXAMPLES_EMPTY', 'no examples given', { field: 'examples', remedy: 'Pass at least one { input, output }.' });
   }
-  const ids: number[] = definition ? [...tokens(encoder, definition)] : [];
+  const marker = definitionMarker ? [fieldMarkers(encoder).x] : [];
+  const ids: number[] = definition ? [...marker, ...tokens(encoder, definition)] : [];
   let used = 0;
   for (const example of examples) {
     const next = exampleIds(encoder, example);

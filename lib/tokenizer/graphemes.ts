@@ -37,7 +37,7 @@ function segmentWindow(text: string, at: number, each: (from: number, to: number
   const limit = certainBoundary(text, at, at + WINDOW);
   for (let size = WINDOW; ; size *= 2) {
     let end = Math.min(limit, at + size);
-    
+    if (end < text.length && charLength(text, end - 1) === 2) end++;
     const complete = end === limit;
     let reached = at;
     for (const { segment, index } of segmenter.segment(text.slice(at, end))) {

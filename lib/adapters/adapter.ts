@@ -1,0 +1,168 @@
+/** An adapter in a bank, as its user holds it. */
+import { HypertuneError } from '../engine/errors.ts';
+import type { AdapterFile, AdapterPart, LoraFile, LoraModule, PrefixFile, PrefixSite, Stack } from '../files/adapter-file.ts';
+import { checkAdapter } from '../files/check-adapter.ts';
+import { writeAdapterFolder } from '../files/peft.ts';
+import { t5Linears } from '../files/t5-linears.ts';
+import type { AdapterBank, AdapterLayout, Slot } from './bank.ts';
+
+export interface AdapterSource {
+  /** How it came about: `generated` by a hypermodel, or `loaded` from a folder. */
+  origin: 'generated' | 'loaded';
+  /** Name of the base model, written into saved files. */
+  baseModelName?: string;
+  /** Scaling of LoRA modules: alpha by module path, where it is not scale * rank. */
+  alphas?: ReadonlyMap<string, number>;
+  /** What became of the examples it was generated from. */
+  report?: AdaptReport;
+}
+
+/** What a hypermodel read. */
+export interface AdaptReport {
+  /** Examples that were read, and that did not fit the window. */
+  used: number;
+  dropped: number;
+  /** Whether the only example was longer than the window and lost its end. */
+  truncated: boolean;
+  tokens: number;
+  milliseconds: number;
+}
+
+export type AdapterKind = 'lora' | 'prefix' | 'prompt' | 'combined';
+
+export class Adapter {
+  readonly kind: AdapterKind;
+  readonly source: AdapterSource;
+  private readonly bank: AdapterBank;
+  private readonly place: Slot;
+  private closed = false;
+  private uses = 0;
+
+  /** Use `HyperT5.adapt` or `HyperT5.loadAdapter`. */
+  constructor(bank: AdapterBank, slot: Slot, source: AdapterSource) {
+    this.bank = bank;
+    this.place = slot;
+    this.source = source;
+    this.kind = kindOf(slot.layout);
+  }
+
+  get disposed(): boolean {
+    return this.closed;
+  }
+
+  /** Values it holds. */
+  get parameters(): number {
+    const { lowRank, prefix, prefixLength, promptLength } = this.place.layout;
+    const inner = this.bank.config.numHeads * this.bank.config.dKv;
+    let count = prefix.length * 2 * prefixLength * inner + promptLength * this.bank.config.dModel;
+    for (const { rank, inFeatures, outFeatures } of lowRank.values()) count += rank * (inFeatures + outFeatures);
+    return count;
+  }
+
+  /** @internal The slot, kept until `release`; throws HANDLE_CLOSED, or HANDLE_KIND where it belongs to another model. */
+  acquire(bank: AdapterBank): Slot {
+    if (this.closed) throw new HypertuneError('HANDLE_CLOSED', 'the adapter has been disposed.', { field: 'adapter', remedy: 'Adapt or load it again.' });
+    if (bank !== this.bank) throw new HypertuneError('HANDLE_KIND', 'the adapter belongs to another model.', { field: 'adapter', remedy: 'Save it and load it with this model.' });
+    this.uses++;
+    return this.place;
+  }
+
+  /** @internal */
+  release(): void {
+    if (--this.uses === 0 && this.closed) this.bank.free(this.place);
+  }
+
+  /** Its values as plain data. */
+  async toFile(): Promise<AdapterFile> {
+    const slot = this.acquire(this.bank);
+    try {
+      const parts: AdapterPart[] = [];
+      if (slot.layout.lowRank.size) parts.push(await this.lora(slot));
+      if (slot.layout.prefix.length) parts.push(await this.prefix(slot));
+      if (slot.layout.promptLength) {
+        parts.push({ kind: 'prompt', length: slot.layout.promptLength, width: this.bank.config.dModel, embeddings: await this.bank.readPrompt(slot), config: {} });
+      }
+      return parts.length === 1 ? parts[0] : { kind: 'combined', parts, config: {} };
+    } finally {
+      this.release();
+    }
+  }
+
+  /** Writes a Hugging Face PEFT folder where that format can hold the adapter, else our own; returns which. An old folder survives a failed save. */
+  async save(dir: string): Promise<'peft' | 'hypertune'> {
+    return writeAdapterFolder(dir, await this.toFile(), { base: this.bank.config, baseModelName: this.source.baseModelName });
+  }
+
+  /** Idempotent; its room is given back once calls in flight have ended. */
+  dispose(): void {
+    if (this.closed) return;
+    this.closed = true;
+    if (this.uses === 0) this.bank.free(this.place);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.dispose();
+  }
+
+  private async lora(slot: Slot): Promise<LoraFile> {
+    const linears = t5Linears(this.bank.config);
+    const modules: LoraModule[] = [];
+    for (const [path, { rank, outFeatures, scale }] of slot.layout.lowRank) {
+      const [a, rows] = await this.bank.read(slot, 'lowRank', path);
+      modules.push({ ...linears.get(path)!, rank, a, b: transpose(rows, rank, outFeatures), scale, alpha: this.source.alphas?.get(path) ?? scale * rank });
+    }
+    return { kind: 'lora', modules, config: {} };
+  }
+
+  private async prefix(slot: Slot): Promise<PrefixFile> {
+    const sites: PrefixSite[] = [];
+    for (const name of slot.layout.prefix) {
+      const [stack, , block, site] = name.split('.');
+      const [k, v] = await this.bank.read(slot, 'prefix', name);
+      sites.push({ stack: stack as Stack, block: Number(block), site: site as 'self' | 'cross', k, v });
+    }
+    return { kind: 'prefix', length: slot.layout.prefixLength, biasPolicy: slot.layout.policy, sites, config: {} };
+  }
+}
+
+/** Puts an adapter's values into the bank. Throws ADAPTER_MISMATCH, TENSOR_SHAPE or TENSOR_NON_FINITE where it does not fit the base. */
+export async function addToBank(bank: AdapterBank, file: AdapterFile, source: AdapterSource): Promise<Adapter> {
+  checkAdapter(file, bank.config);
+  const parts = file.kind === 'combined' ? file.parts : [file];
+  const lora = parts.find((p) => p.kind === 'lora');
+  const prefix = parts.find((p) => p.kind === 'prefix');
+  const prompt = parts.find((p) => p.kind === 'prompt');
+  const layout: AdapterLayout = {
+    lowRank: new Map(lora?.modules.map(({ path, rank, inFeatures, outFeatures, scale }) => [path, { rank, inFeatures, outFeatures, scale }])),
+    prefix: prefix?.sites.map(({ stack, block, site }) => `${stack}.block.${block}.${site}`) ?? [],
+    prefixLength: prefix?.length ?? 0,
+    policy: prefix?.biasPolicy ?? 'zero',
+    promptLength: prompt?.length ?? 0,
+  };
+  const slot = await bank.reserve(layout);
+  try {
+    for (const { path, a, b, rank, outFeatures } of lora?.modules ?? []) await bank.write(slot, 'lowRank', path, a, transpose(b, outFeatures, rank));
+    for (const { stack, block, site, k, v } of prefix?.sites ?? []) await bank.write(slot, 'prefix', `${stack}.block.${block}.${site}`, k, v);
+    if (prompt) await bank.writePrompt(slot, prompt.embeddings);
+  } catch (error) {
+    bank.free(slot);
+    throw error;
+  }
+  return new Adapter(bank, slot, { ...source, alphas: new Map(lora?.modules.map(({ path, alpha }) => [path, alpha])) });
+}
+
+function kindOf({ lowRank, prefix, promptLength }: AdapterLayout): AdapterKind {
+  const kinds = [lowRank.size > 0 && 'lora', prefix.length > 0 && 'prefix', promptLength > 0 && 'prompt'].filter((k): k is 'lora' | 'prefix' | 'prompt' => Boolean(k));
+  return kinds.length === 1 ? kinds[0] : 'combined';
+}
+
+/** [rows, columns] -> [columns, rows]. */
+function transpose(x: Float32Array, rows: number, columns: number): Float32Array {
+  const out = new Float32Array(x.length);
+  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) out[c * rows + r] = x[r * columns + c];
+  return out;
+}
