@@ -72,6 +72,11 @@ class PrefixSite {
   }
 }
 
+/** The slot number a row feeds to the T5; a soft prompt alone needs none, its rows are in the input. */
+export function slotId(slot: Slot | undefined): number {
+  return slot && (slot.lowRank.size || slot.prefix.size) ? slot.id : 0;
+}
+
 /** An adapter's place: its pages at every site. */
 export interface Slot {
   readonly id: number;

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { Adapter, addToBank } from '../adapters/adapter.ts';
 import type { AdaptReport } from '../adapters/adapter.ts';
-import { AdapterBank } from '../adapters/bank.ts';
+import { AdapterBank, slotId } from '../adapters/bank.ts';
 import type { BankOptions, PrefixPolicy, Slot } from '../adapters/bank.ts';
 import { mergeLora } from '../adapters/merge.ts';
 import { hyperInput, queryInput } from '../data/hyper-input.ts';
@@ -209,7 +209,7 @@ export class HyperT5 {
         const decoder = this.decoder(policy);
         const seeds = Array.isArray(options.seed) ? { seed: rows.map((r) => (options.seed as number[])[r]) } : {};
         const { sequences, scores } = await decoder.generate(rows.map((r) => this.withPrompt(inputs[r].ids, slots[r])), {
-          ...this.limits(options), ...options, ...seeds, slots: Int32Array.from(rows, (r) => slots[r]?.id ?? 0), signal,
+          ...this.limits(options), ...options, ...seeds, slots: Int32Array.from(rows, (r) => slotId(slots[r])), signal,
         });
         rows.forEach((r, i) => {
           for (let k = 0; k < perQuery; k++) {
@@ -235,7 +235,7 @@ export class HyperT5 {
     const text = this.tokenizer.decodeStream();
     const run = this.withSlots(1, { adapter, adapters }, async ([slot]) => {
       await this.decoder(slot?.layout.policy ?? 'zero').generate([this.withPrompt(input.ids, slot)], {
-        ...this.limits(options), ...options, slots: Int32Array.of(slot?.id ?? 0), signal: ended.signal,
+        ...this.limits(options), ...options, slots: Int32Array.of(slotId(slot)), signal: ended.signal,
         onStep: ([token]) => {
           pieces.push(text.push(token));
           wake();
@@ -275,7 +275,7 @@ export class HyperT5 {
       const out = new Array<ScoreResult>(queries.length);
       for (const { policy, rows: group } of byPolicy(slots)) {
         const { logLikelihood } = await this.decoder(policy).score(group.map((r) => this.withPrompt(inputs[r].ids, slots[r])), group.map((r) => answers[r]), {
-          slots: Int32Array.from(group, (r) => slots[r]?.id ?? 0), signal,
+          slots: Int32Array.from(group, (r) => slotId(slots[r])), signal,
         });
         group.forEach((r, i) => {
           const logLikelihoods = logLikelihood[i];
@@ -293,7 +293,7 @@ export class HyperT5 {
       const out = new Array<EncodeResult>(texts.length);
       for (const { policy, rows: group } of byPolicy(slots)) {
         const ids = group.map((r) => this.withPrompt(inputs[r].ids, slots[r]));
-        const { values, offsets, width } = await this.decoder(policy).encode(ids, { slots: Int32Array.from(group, (r) => slots[r]?.id ?? 0), signal });
+        const { values, offsets, width } = await this.decoder(policy).encode(ids, { slots: Int32Array.from(group, (r) => slotId(slots[r])), signal });
         group.forEach((r, i) => (out[r] = { states: values.slice(offsets[i] * width, offsets[i + 1] * width), ids: ids[i], width }));
       }
       return out;

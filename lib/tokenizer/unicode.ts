@@ -43,5 +43,5 @@ export function bytePiece(byte: number): string {
 
 /** The byte that a piece stands for, or -1. */
 export function pieceByte(piece: string): number {
-  return /^<0x[0-9A-Fa-f]{2}>$/.test(piece) ? parseInt(piece.slice(3, 5), 16) : -1;
+  return piece.length === 6 && /^<0x[0-9A-Fa-f]{2}>$/.test(piece) ? parseInt(piece.slice(3, 5), 16) : -1;
 }

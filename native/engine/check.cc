@@ -30,6 +30,7 @@ class NodeCheck {
     operands(schema_.outputs, node_.out, true);
     if (schema_.view) view();
     rules();
+    attention();
     roles();
   }
 
@@ -185,11 +186,10 @@ class NodeCheck {
     if (static_cast<Op>(node_.op) == Op::reshape && !(Count(p_.values[node_.in[0]]) == Count(p_.values[node_.out[0]]))) refuse("y", "has another number of elements than x");
   }
 
-  void rules() const {
+  void rules() {
     for (const OpRule& rule : schema_.rules) {
       if (rule.needs.empty()) {
-        const auto a = bound_.find(rule.a), b = bound_.find(rule.b);
-        if (!named(rule.operand, 0) && a != bound_.end() && b != bound_.end() && a->second != b->second) refuse(rule.operand, format("is absent, so %s must equal %s", rule.a, rule.b));
+        if (!named(rule.operand, 0)) same_size(rule);
         continue;
       }
       for (int32_t r = 0; r < std::max(1, in_repeats_); ++r)
@@ -197,6 +197,26 @@ class NodeCheck {
           for (const char* need : rule.needs)
             if (!named(need, r)) refuse(need, format("is missing, and %s needs it", rule.operand));
     }
+  }
+
+  // A dimension that no operand names gets its size here, so that a later rule can compare it.
+  void same_size(const OpRule& rule) {
+    const auto a = bound_.find(rule.a), b = bound_.find(rule.b);
+    if (a != bound_.end() && b != bound_.end()) {
+      if (a->second != b->second) refuse(rule.operand, format("is absent, so %s must equal %s", rule.a, rule.b));
+    } else if (a != bound_.end()) {
+      bound_[rule.b] = a->second;
+    } else if (b != bound_.end()) {
+      bound_[rule.a] = b->second;
+    }
+  }
+
+  // What the notation cannot say: heads divide the inner width I, and a bias table has a bucket at any size.
+  void attention() const {
+    const auto heads = bound_.find("heads"), inner = bound_.find("I"), buckets = bound_.find("buckets");
+    if (heads == bound_.end() || inner == bound_.end()) return;
+    if (inner->second.coef % heads->second.add || inner->second.add % heads->second.add) refuse("q", format("its width is not a multiple of %d heads", heads->second.add));
+    if (buckets != bound_.end() && buckets->second.add < 1) refuse("bias", "may have no bucket");
   }
 
   Dim term(const DimPattern& t, int32_t repetition) const {

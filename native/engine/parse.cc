@@ -32,6 +32,7 @@ class Reader {
 };
 
 constexpr int64_t kMaxElements = int64_t{1} << 40;
+constexpr int64_t kMaxEmpty = int64_t{1} << 20;  // extent of a value without elements, which no buffer's size bounds
 
 Dim read_dim(Reader& in, int32_t symbols) {
   Dim d;
@@ -50,11 +51,11 @@ Value read_value(Reader& in, int32_t symbols, const std::vector<int32_t>& capaci
   const int64_t limit = v.kind == ValueKind::Buffer ? static_cast<int64_t>(buffers) : kMaxValues;
   v.index = in.ranged("value index", v.kind == ValueKind::Computed ? -1 : 0, v.kind == ValueKind::Computed ? 0 : limit);
   for (Dim& d : v.dim) d = read_dim(in, symbols);
-  int64_t elements = 1;
+  int64_t extent = 1;
   for (int i = 0; i < v.rank; ++i) {
-    const int64_t n = v.dim[i].at(capacity.data());
-    if (n > kMaxElements || elements > kMaxElements / std::max<int64_t>(n, 1)) refuse("value", "more than 2^40 elements at capacity");
-    elements *= n;
+    const int64_t n = std::max<int64_t>(v.dim[i].at(capacity.data()), 1);
+    if (n > kMaxElements || extent > kMaxElements / n) refuse("value", "more than 2^40 elements at capacity");
+    extent *= n;
   }
   return v;
 }
@@ -96,6 +97,7 @@ void check_buffers(const Program& p, const std::vector<BufferSpec>& buffers) {
     if (b.dtype != v.dtype) refuse("buffer", format("buffer %d holds %s, the program reads %s", v.index, dtype_name(b.dtype), dtype_name(v.dtype)));
     const int64_t need = v.elements(p.capacity.data());
     if (need > b.elements) refuse("buffer", format("buffer %d has %lld elements, the program reads %lld", v.index, static_cast<long long>(b.elements), static_cast<long long>(need)));
+    if (v.extent(p.capacity.data()) > std::max(b.elements, kMaxEmpty)) refuse("buffer", format("buffer %d: an empty value's other dimensions are too large", v.index));
   }
 }
 
@@ -116,7 +118,8 @@ void check_order(const Program& p) {
     if (!ready[v]) refuse("fetch", format("value %d is never computed", v));
   if (p.stop >= 0) {
     const Value& v = p.values[p.stop];
-    if (!ready[p.stop] || v.dtype != DType::I32 || v.elements(p.capacity.data()) != 1) refuse("stop", "the stop value is a computed i32 [1]");
+    const bool fixed = std::all_of(v.dim, v.dim + v.rank, [](const Dim& d) { return d == Dim{0, -1, 1}; });
+    if (!ready[p.stop] || v.dtype != DType::I32 || !fixed) refuse("stop", "the stop value is a computed i32 [1]");
   }
 }
 

@@ -70,7 +70,7 @@ void plan_arena(Program& p, bool widen_floats) {
 
   auto bytes_of = [&](const Value& v) {
     const int64_t size = dtype_is_float(v.dtype) && widen_floats ? 8 : static_cast<int64_t>(dtype_size(v.dtype));
-    return (std::max<int64_t>(1, v.elements(p.capacity.data()) * size) + kAlign - 1) / kAlign * kAlign;
+    return (v.extent(p.capacity.data()) * size + kAlign - 1) / kAlign * kAlign;
   };
   FreeList memory;
   for (int32_t v : p.feeds) p.values[v].offset = memory.take(bytes_of(p.values[v]));

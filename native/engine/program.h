@@ -1,5 +1,6 @@
 // A validated program: what the words of a command buffer mean. Nothing here refers to a device.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -32,6 +33,12 @@ struct Value {
   int64_t elements(const int32_t* symbols) const {
     int64_t n = 1;
     for (int i = 0; i < rank; ++i) n *= dim[i].at(symbols);
+    return n;
+  }
+  // Elements, with dimensions of 0 counted as 1: kernels walk and hold the other dimensions of an empty value too.
+  int64_t extent(const int32_t* symbols) const {
+    int64_t n = 1;
+    for (int i = 0; i < rank; ++i) n *= std::max<int64_t>(dim[i].at(symbols), 1);
     return n;
   }
 };

@@ -1,0 +1,24 @@
+/** Values of command-line options. */
+import { InvalidArgumentError, Option } from 'commander';
+
+/** 'prefix' | 'lora', as an option. */
+export function kindOption(): Option {
+  return new Option('--kind <kind>', 'what the hypermodel writes (default: prefix where the model has both)').choices(['lora', 'prefix']);
+}
+
+export function integer(text: string): number {
+  if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(Number(text))) throw new InvalidArgumentError('A whole number is expected.');
+  return Number(text);
+}
+
+export function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('A number is expected.');
+  return value;
+}
+
+/** For options that may be given several times. */
+export function collect(text: string, before: readonly string[] = []): string[] {
+  if (text === '') throw new InvalidArgumentError('A text of at least one character is expected.');
+  return [...before, text];
+}

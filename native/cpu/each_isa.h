@@ -1,0 +1,34 @@
+// Includes the file named by HT_KERNELS once per instruction set, inside that set's namespace, with HT_ISA_PASS defined
+// and the compiler's target switched. How to use it: cpu/vec.h. No include guard on purpose.
+#ifndef HT_KERNELS
+#error "define HT_KERNELS to the name of the including file first"
+#endif
+
+#define HT_ISA_PASS
+namespace ht::cpu::isa_portable {
+namespace {
+#include HT_KERNELS
+}
+}  // namespace ht::cpu::isa_portable
+
+#if HT_X86
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+namespace ht::cpu::isa_avx2 {
+namespace {
+#include HT_KERNELS
+}
+}  // namespace ht::cpu::isa_avx2
+#pragma GCC pop_options
+
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")
+namespace ht::cpu::isa_avx512 {
+namespace {
+#include HT_KERNELS
+}
+}  // namespace ht::cpu::isa_avx512
+#pragma GCC pop_options
+#endif
+#undef HT_ISA_PASS
+#undef HT_KERNELS

@@ -1,0 +1,34 @@
+#include "cpu/gemm_pack.h"
+
+#include "cpu/vec.h"
+
+namespace ht::cpu::isa_portable {
+namespace {
+#include "cpu/gemm_pack.inc"
+}
+}  // namespace ht::cpu::isa_portable
+
+#if HT_X86
+// Wider vectors gain nothing here: AVX-512 packs with these as well.
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+namespace ht::cpu::isa_avx2 {
+namespace {
+#include "cpu/gemm_pack.inc"
+}
+}  // namespace ht::cpu::isa_avx2
+#pragma GCC pop_options
+#endif
+
+namespace ht::cpu {
+
+const GemmPack& gemm_pack(Isa isa) {
+  static const GemmPack portable{isa_portable::pack_f32, isa_portable::pack_pairs};
+#if HT_X86
+  static const GemmPack avx2{isa_avx2::pack_f32, isa_avx2::pack_pairs};
+  if (isa >= Isa::Avx2) return avx2;
+#endif
+  return portable;
+}
+
+}  // namespace ht::cpu
