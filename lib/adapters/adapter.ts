@@ -7,8 +7,8 @@ import { t5Linears } from '../files/t5-linears.ts';
 import type { AdapterBank, AdapterLayout, Slot } from './bank.ts';
 
 export interface AdapterSource {
-  /** How it came about: `generated` by a hypermodel, or `loaded` from a folder. */
-  origin: 'generated' | 'loaded';
+  /** How it came about: `generated` by a hypermodel, `loaded` from a folder, or `combined` from others. */
+  origin: 'generated' | 'loaded' | 'combined';
   /** Name of the base model, written into saved files. */
   baseModelName?: string;
   /** Scaling of LoRA modules: alpha by module path, where it is not scale * rank. */
@@ -72,7 +72,7 @@ export class Adapter {
     if (--this.uses === 0 && this.closed) this.bank.free(this.place);
   }
 
-  /** Its values as plain data. */
+  /** Its values as plain data. Throws CONFIG_UNSUPPORTED for a prefix with learned logit bias. */
   async toFile(): Promise<AdapterFile> {
     const slot = this.acquire(this.bank);
     try {
@@ -119,6 +119,7 @@ export class Adapter {
   }
 
   private async prefix(slot: Slot): Promise<PrefixFile> {
+    if (slot.layout.logitBias) throw new HypertuneError('CONFIG_UNSUPPORTED', 'a prefix with learned logit bias has no file format yet.', { field: 'prefix_logit_bias', remedy: 'Generate it again from its examples.' });
     const sites: PrefixSite[] = [];
     for (const name of slot.layout.prefix) {
       const [stack, , block, site] = name.split('.');
@@ -141,6 +142,7 @@ export async function addToBank(bank: AdapterBank, file: AdapterFile, source: Ad
     prefix: prefix?.sites.map(({ stack, block, site }) => `${stack}.block.${block}.${site}`) ?? [],
     prefixLength: prefix?.length ?? 0,
     policy: prefix?.biasPolicy ?? 'zero',
+    logitBias: false,
     promptLength: prompt?.length ?? 0,
   };
   const slot = await bank.reserve(layout);

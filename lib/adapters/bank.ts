@@ -30,6 +30,8 @@ export interface AdapterLayout {
   prefix: readonly string[];
   prefixLength: number;
   policy: PrefixPolicy;
+  /** Whether prefix scores carry a learned bias per head. */
+  logitBias: boolean;
   promptLength: number;
 }
 

@@ -26,7 +26,7 @@ export function generatedLayout({ config, base }: Hypermodel): AdapterLayout {
       }
     }
   }
-  return { lowRank, prefix, prefixLength: prefix.length ? config.prefixLength : 0, policy: 'zero', promptLength: 0 };
+  return { lowRank, prefix, prefixLength: prefix.length ? config.prefixLength : 0, policy: 'zero', logitBias: config.kind === 'prefix' && config.prefixLogitBias, promptLength: 0 };
 }
 
 /** Runs one hypermodel into one bank. */

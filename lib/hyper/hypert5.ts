@@ -5,6 +5,7 @@ import { Adapter, addToBank } from '../adapters/adapter.ts';
 import type { AdaptReport } from '../adapters/adapter.ts';
 import { AdapterBank, slotId } from '../adapters/bank.ts';
 import type { BankOptions, PrefixPolicy, Slot } from '../adapters/bank.ts';
+import { compose } from '../adapters/compose.ts';
 import { mergeLora } from '../adapters/merge.ts';
 import { hyperInput, queryInput } from '../data/hyper-input.ts';
 import type { Example } from '../data/task.ts';
@@ -194,6 +195,12 @@ export class HyperT5 {
     return addToBank(this.bank, file, { origin: 'loaded', baseModelName: path.basename(this.folder) });
   }
 
+  /** One adapter with the effect of all: low-rank terms add up, prefixes and prompts stand one behind the other. */
+  async combine(adapters: readonly Adapter[]): Promise<Adapter> {
+    this.open();
+    return addToBank(this.bank, compose(await Promise.all(adapters.map((a) => a.toFile()))), { origin: 'combined', baseModelName: path.basename(this.folder) });
+  }
+
   /** The answer to each query. Rows may have adapters of their own. */
   async generate(queries: readonly string[], options: TextGenerateOptions = {}): Promise<string[]> {
     return (await this.generateDetailed(queries, options)).map(({ text }) => text);
@@ -214,7 +221,7 @@ export class HyperT5 {
         rows.forEach((r, i) => {
           for (let k = 0; k < perQuery; k++) {
             const ids = sequences[i * perQuery + k];
-            out[r * perQuery + k] = { text: this.tokenizer.decode(ids), ids, score: scores[i * perQuery + k], truncated: inputs[r].truncated };
+            out[r * perQuery + k] = { text: this.tokenizer.decode(ids.filter((id) => this.hasPiece(id))), ids, score: scores[i * perQuery + k], truncated: inputs[r].truncated };
           }
         });
       }
@@ -237,7 +244,7 @@ export class HyperT5 {
       await this.decoder(slot?.layout.policy ?? 'zero').generate([this.withPrompt(input.ids, slot)], {
         ...this.limits(options), ...options, slots: Int32Array.of(slotId(slot)), signal: ended.signal,
         onStep: ([token]) => {
-          pieces.push(text.push(token));
+          if (this.hasPiece(token)) pieces.push(text.push(token));
           wake();
         },
       });
@@ -364,6 +371,11 @@ export class HyperT5 {
       if (typeof text !== 'string') throw new HypertuneError('ARGUMENT_INVALID', `${typeof text} is not a string.`, { field: `queries[${i}]` });
       return queryInput(this.tokenizer, text, { maxTokens: queryTokens, eos: queryEos });
     });
+  }
+
+  /** Embeddings are often padded beyond the vocabulary; such an id has no text. */
+  private hasPiece(id: number): boolean {
+    return id < this.tokenizer.vocabSize;
   }
 
   private withPrompt(ids: Int32Array, slot: Slot | undefined): Int32Array {

@@ -47,7 +47,7 @@ export async function tinyHyper(engine: Engine, kind: 'lora' | 'prefix', { seed 
   if (moved) {
     const rng = Random.stream(seed, 'moved');
     for (const { name, buffer } of hyper.parameters.all()) {
-      if (name.endsWith('.w2') || name.endsWith('.b2')) await engine.write(buffer, normals(rng, buffer.elements, 0.3));
+      if (name.endsWith('.w2') || name.endsWith('.b2') || (name.startsWith('heads.') && name.endsWith('.norm'))) await engine.write(buffer, normals(rng, buffer.elements, 0.3));
     }
   }
   return { config, t5, hyper };

@@ -225,16 +225,18 @@ test('a character map whose rules point nowhere', () => {
 });
 
 describe('calls', () => {
+  const tokenizer = shipped();
+
   test('encode of what is no string', () => {
-    expect(() => shipped().encode(undefined as unknown as string)).toThrow(failure('ARGUMENT_INVALID', 'text'));
+    expect(() => tokenizer.encode(undefined as unknown as string)).toThrow(failure('ARGUMENT_INVALID', 'text'));
   });
 
   test('a sentinel that is not there', () => {
-    expect(() => shipped().sentinelId(100)).toThrow(failure('ARGUMENT_RANGE', 'k'));
-    expect(() => shipped().sentinelId(-1)).toThrow(failure('ARGUMENT_RANGE', 'k'));
+    expect(() => tokenizer.sentinelId(100)).toThrow(failure('ARGUMENT_RANGE', 'k'));
+    expect(() => tokenizer.sentinelId(-1)).toThrow(failure('ARGUMENT_RANGE', 'k'));
   });
 
   test.each([-1, 4100, 0.5])('the piece of id %d', (id) => {
-    expect(() => shipped().idToPiece(id)).toThrow(failure('ARGUMENT_RANGE', 'id'));
+    expect(() => tokenizer.idToPiece(id)).toThrow(failure('ARGUMENT_RANGE', 'id'));
   });
 });

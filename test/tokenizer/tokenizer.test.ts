@@ -7,6 +7,8 @@ import { fixturePath, goldens, readFixture, sentencePiece, shipped, shippedJson 
 import { writeModel } from './model-writer.ts';
 
 const tokenizer = shipped();
+/** Milliseconds that even a busy machine does not need for 100,000 units. */
+const LONG = 60_000;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 describe('vocabulary', () => {
@@ -76,16 +78,16 @@ describe('encode', () => {
     ['beginnings of a sentinel', '<extra_id_'.repeat(10_000)],
   ])('copes with 100,000 units of %s', (_, text) => {
     expect(tokenizer.decode(tokenizer.encode(text)) === text).toBe(true);
-  });
+  }, LONG);
 
   test.each([' ', '\r\n', '\ud800'])('copes with 100,000 units of white space: %j', (unit) => {
     expect([...tokenizer.encode(`a${unit.repeat(100_000 / unit.length)}b`)]).toEqual([...tokenizer.encode('a b')]);
-  });
+  }, LONG);
 
   test('copes with 100,000 units in SentencePiece\'s way', () => {
     const model = sentencePiece('t5style-4k');
     for (const text of ['日本'.repeat(50_000), 'word '.repeat(20_000).trim()]) expect(model.decode(model.encode(text)) === text).toBe(true);
-  });
+  }, LONG);
 });
 
 describe('offsets', () => {
@@ -105,13 +107,14 @@ describe('offsets', () => {
       for (const text of goldens.texts) {
         const { ids, offsets } = each.encodeWithOffsets(text, { addSpecialTokens: false });
         expect(ids).toEqual(each.encode(text, { addSpecialTokens: false }));
-        let start = 0;
-        for (let i = 0; i < offsets.length; i += 2) {
-          const span = [start, offsets[i], offsets[i + 1], text.length];
-          expect(span, JSON.stringify(text)).toEqual([...span].sort((a, b) => a - b));
-          expect(text.slice(offsets[i], offsets[i + 1])).not.toMatch(LONE_SURROGATE);
-          start = offsets[i];
-        }
+        const starts = offsets.filter((_, i) => i % 2 === 0);
+        expect(starts, JSON.stringify(text)).toEqual(starts.toSorted());
+        const cut: string[] = [];
+        starts.forEach((start, i) => {
+          const end = offsets[2 * i + 1];
+          if (start > end || end > text.length || LONE_SURROGATE.test(text.slice(start, end))) cut.push(`${start}-${end}`);
+        });
+        expect(cut, JSON.stringify(text)).toEqual([]);
       }
     }
   });

@@ -165,8 +165,8 @@ export class T5Decoder {
   }
 
   private program<F extends string>(name: string, size: object, build: () => Program<F>): Program<F> {
-    const key = `${name} ${Object.values(size).join()} ${this.model.adaptation?.key() ?? ''}`;
-    return this.contexts.withRoom(() => this.programs.get(key, build));
+    const key = `${name} ${Object.values(size).join()}`;
+    return this.contexts.withRoom(() => this.programs.get(this.model.adaptation?.key() ?? '', key, build));
   }
 
   private async fullPass<F extends string>(

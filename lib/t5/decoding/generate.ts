@@ -1,4 +1,5 @@
 /** One generate call: encode, then decode with whatever search the settings ask for. */
+import type { Program } from '../../graph/index.ts';
 import { candidatesKept } from './beam-row.ts';
 import { decodeBeams } from './beam-search.ts';
 import type { ContextPool } from './context-pool.ts';
@@ -29,14 +30,12 @@ export async function generate(model: DecodedModel, contexts: ContextPool, reque
   try {
     // Both programs are compiled before anything runs: they see the same states, even if these change meanwhile.
     const structure = model.adaptation?.key() ?? '';
-    const encode = contexts.withRoom(() => context.programs.get(`encode ${structure}`, () => encodeProgram(model, context)));
-    const step = `${eos.length} ${rulesKey(rules)} ${structure}`;
-    const sampling = searching ? undefined
-      : contexts.withRoom(() => context.programs.get(`sample ${pad} ${step}`, () => samplingProgram(model, context, eos.length, pad, rules)));
+    const compiled = <F extends string>(key: string, compile: () => Program<F>) => contexts.withRoom(() => context.programs.get(structure, key, compile));
+    const encode = compiled('encode', () => encodeProgram(model, context));
     const k = Math.min(candidatesKept(settings), model.config.vocabSize);
-    const search = searching
-      ? contexts.withRoom(() => context.programs.get(`beams ${k} ${step}`, () => beamProgram(model, context, eos.length, k, rules)))
-      : undefined;
+    const step = `${eos.length} ${rulesKey(rules)}`;
+    const search = searching ? compiled(`beams ${k} ${step}`, () => beamProgram(model, context, eos.length, k, rules)) : undefined;
+    const sampling = searching ? undefined : compiled(`sample ${pad} ${step}`, () => samplingProgram(model, context, eos.length, pad, rules));
     const program = (sampling ?? search)!;
     checkSlots(slots, [encode, program]);
 

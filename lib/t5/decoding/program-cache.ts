@@ -1,15 +1,21 @@
 import type { Program } from '../../graph/index.ts';
 
-/** Compiled programs by structure; the least recently used one is disposed when there is no room. */
+/**
+ * Compiled programs; the least recently used one is disposed when there is no room, and all of them when the structure of
+ * the states changes, for they hold on to its buffers. A run that has begun is not disturbed.
+ */
 export class ProgramCache {
   private readonly programs = new Map<string, Program>();
   private readonly size: number;
+  private structure = '';
 
   constructor(size: number) {
     this.size = size;
   }
 
-  get<F extends string>(key: string, compile: () => Program<F>): Program<F> {
+  get<F extends string>(structure: string, key: string, compile: () => Program<F>): Program<F> {
+    if (structure !== this.structure) this.dispose();
+    this.structure = structure;
     const program = (this.programs.get(key) as Program<F> | undefined) ?? compile();
     this.programs.delete(key);
     this.programs.set(key, program as unknown as Program);

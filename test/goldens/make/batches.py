@@ -24,7 +24,8 @@ class Batch:
     def decoder_input_ids(self) -> torch.Tensor:
         """Labels shifted right behind the start id 0, -100 replaced by the pad id."""
         start = torch.zeros(len(self.labels), 1, dtype=torch.long)
-        return torch.cat([start, self.labels[:, :-1]], 1).masked_fill_(torch.cat([start, self.labels[:, :-1]], 1) == IGNORE, PAD)
+        shifted = self.labels[:, :-1]
+        return torch.cat([start, shifted.masked_fill(shifted == IGNORE, PAD)], 1)
 
     @property
     def label_mask(self) -> torch.Tensor:

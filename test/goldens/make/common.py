@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from importlib.metadata import version
 from pathlib import Path
 
@@ -39,8 +40,11 @@ def load(folder: Path, dtype: torch.dtype = torch.float32):
 
 
 def write_json(path: Path, value) -> None:
+    """Indented, with each list of plain values on one line."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    text = re.sub(r"\[\s*([^\[\]{}]*?)\s*\]", lambda found: "[" + re.sub(r"\s*\n\s*", " ", found[1]) + "]", text)
+    path.write_text(text + "\n")
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
