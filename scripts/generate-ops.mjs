@@ -73,13 +73,22 @@ const ops = table.ops.map((raw, id) => {
 const DTYPE = { float: 'kAnyFloat', f32: 'kF32', any: 'kAny', i32: 'kI32', '@dtype': 'kAttrDType' };
 const q = (s) => `"${s}"`;
 const cdim = (d) => `{${q(d.mul)}, ${q(d.name)}, ${d.add}}`;
-const list = (items) => (items.length ? `{${items.join(', ')}}` : '{}');
+/** Declares a constant array and returns its name; an empty list needs none. */
+const arrays = [];
+function list(type, items) {
+  if (!items.length) return '{}';
+  const known = arrays.find((a) => a.type === type && a.items === items.join(', '));
+  if (known) return known.name;
+  const name = `k${arrays.length}`;
+  arrays.push({ name, type, items: items.join(', ') });
+  return name;
+}
 const clike = (o) => (o.dtype.startsWith('=') ? q(o.dtype.slice(1)) : q(''));
 const coperand = (o) =>
   `{${q(o.name)}, ${o.repeat}, ${o.optional}, ${o.writes}, ${o.dtype.startsWith('=') ? 'kLike' : DTYPE[o.dtype]}, ${clike(o)}, ` +
-  `${{ any: 'kShapeAny', free: 'kShapeFree', same: 'kShapeLike', dims: 'kShapeDims' }[o.shape.kind]}, ${q(o.shape.like ?? '')}, ${list(o.shape.dims.map(cdim))}, ` +
-  `${{ none: 'kPlain', offsets: 'kOffsets', index: 'kIndex' }[o.role.kind]}, ${o.role.lo ?? 0}, ${list((o.role.kind === 'index' ? o.role.hi : o.role.kind === 'offsets' ? [parseDim(o.role.of)] : []).map(cdim))}}`;
-const crule = (r) => `{${q(r.operand)}, ${q(r.a)}, ${q(r.b)}, ${list(r.needs.map(q))}}`;
+  `${{ any: 'kShapeAny', free: 'kShapeFree', same: 'kShapeLike', dims: 'kShapeDims' }[o.shape.kind]}, ${q(o.shape.like ?? '')}, ${list('DimPattern', o.shape.dims.map(cdim))}, ` +
+  `${{ none: 'kPlain', offsets: 'kOffsets', index: 'kIndex' }[o.role.kind]}, ${o.role.lo ?? 0}, ${list('DimPattern', (o.role.kind === 'index' ? o.role.hi : o.role.kind === 'offsets' ? [parseDim(o.role.of)] : []).map(cdim))}}`;
+const crule = (r) => `{${q(r.operand)}, ${q(r.a)}, ${q(r.b)}, ${list('char* const', r.needs.map(q))}}`;
 const cattr = (a) => `{${q(a.name)}, ${{ int: 'kInt', float: 'kFloat', dtype: 'kDTypeAttr' }[a.type]}, ${a.lo}, ${a.hi}}`;
 const RESERVED = new Set(['do', 'float', 'int', 'register', 'union']);
 const safe = (n) => (RESERVED.has(n) ? `${n}_` : n);
@@ -109,9 +118,14 @@ function header() {
   for (const o of ops.filter((x) => x.cpu)) out.push(`void ${o.name}_cpu(const Call&);`);
   out.push('', '// Reference kernel, then the fast CPU kernel where there is one; both null for views.', 'struct OpKernels {', '  Kernel reference, cpu;', '};', `inline constexpr OpKernels kOpKernels[kOpCount] = {`);
   for (const o of ops) out.push(`    {${o.view ? 'nullptr' : `${o.name}_ref`}, ${o.cpu ? `${o.name}_cpu` : 'nullptr'}},`);
-  out.push('};', '', 'inline const OpSchema& op_schema(int id) {', '  static const OpSchema table[kOpCount] = {');
-  for (const o of ops) out.push(`      {${q(o.name)}, ${o.view}, ${list(o.inputs.map(coperand))},`, `       ${list(o.outputs.map(coperand))},`, `       ${list(o.attrs.map(cattr))}, ${list(o.rules.map(crule))}},`);
-  out.push('  };', '  return table[id];', '}', '', '}  // namespace ht', '');
+  out.push('};', '');
+  const rows = ops.map(
+    (o) =>
+      `    {${q(o.name)}, ${o.view}, ${list('OperandSchema', o.inputs.map(coperand))}, ${list('OperandSchema', o.outputs.map(coperand))}, ` +
+      `${list('AttrSchema', o.attrs.map(cattr))}, ${list('OpRule', o.rules.map(crule))}},`,
+  );
+  out.push('namespace op_table {', ...arrays.map((a) => `inline constexpr ${a.type.startsWith('char') ? 'const char*' : a.type} ${a.name}[] = {${a.items}};`));
+  out.push(`inline constexpr OpSchema ops[kOpCount] = {`, ...rows, '};', '}  // namespace op_table', '', 'inline const OpSchema& op_schema(int id) { return op_table::ops[id]; }', '', '}  // namespace ht', '');
   return out.join('\n');
 }
 

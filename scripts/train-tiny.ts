@@ -1,6 +1,7 @@
 // Trains weights/tiny from nothing on generated CC0 tasks: the T5 (stages 0 and 1), then one hypermodel of each kind.
-// npm run train:tiny -- --out weights/tiny --minutes 60 [--stage t5|lora|prefix]. Every stage is checkpointed beside the output and resumes.
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+// npm run train:tiny -- --out weights/tiny [--stage t5,prefix,lora,export] [--seed 1] [--threads 2] [--scale 1]
+// The folder holds tokenizer.json already; each stage reads what the one before wrote, `export` stores everything as bf16.
+import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { EpisodeSampler } from '../lib/data/episodes.ts';
@@ -15,7 +16,7 @@ import { defaultHyperConfig } from '../lib/hyper/config.ts';
 import type { HyperConfig, HyperKind } from '../lib/hyper/config.ts';
 import { allocateHypermodel } from '../lib/hyper/hypermodel.ts';
 import { initializeHypermodel } from '../lib/hyper/init.ts';
-import { saveHypermodel } from '../lib/hyper/files.ts';
+import { loadHypermodel, saveHypermodel } from '../lib/hyper/files.ts';
 import { parseT5Config } from '../lib/t5/config.ts';
 import { allocateT5 } from '../lib/t5/parameters.ts';
 import { Tokenizer } from '../lib/tokenizer/tokenizer.ts';
@@ -110,7 +111,16 @@ async function trainHypermodel(kind: HyperKind): Promise<void> {
   await saveHypermodel(path.join(out, `hyper-${kind}`), hyper, 'F32');
 }
 
-const stages = args.stage ? args.stage.split(',') : ['t5', 'prefix', 'lora'];
-for (const stage of stages) await (stage === 't5' ? trainT5() : trainHypermodel(stage as HyperKind));
+/** fp32 masters -> bf16 files. */
+async function exportWeights(): Promise<void> {
+  const { config, parameters } = await loadT5(engine, out, { dtype: 'f32' });
+  for (const kind of ['prefix', 'lora'] as const) {
+    const dir = path.join(out, `hyper-${kind}`);
+    await saveHypermodel(dir, await loadHypermodel(engine, dir, config), 'BF16');
+  }
+  await saveT5(out, config, parameters, 'BF16');
+}
+
+const stages = args.stage ? args.stage.split(',') : ['t5', 'prefix', 'lora', 'export'];
+for (const stage of stages) await (stage === 't5' ? trainT5() : stage === 'export' ? exportWeights() : trainHypermodel(stage as HyperKind));
 await engine.dispose();
-void readFile;

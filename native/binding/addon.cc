@@ -49,8 +49,10 @@ HostArray copy_array(const Napi::Value& value, const char* name) {
     case napi_int32_array: out.dtype = DType::I32; break;
     default: throw Error("FEED_INVALID", name, "a Float32Array, Float64Array or Int32Array is expected.");
   }
-  const char* data = static_cast<const char*>(a.ArrayBuffer().Data()) + a.ByteOffset();
-  out.bytes.assign(data, data + a.ByteLength());
+  void* data = nullptr;  // also of an array over a SharedArrayBuffer, which Napi::ArrayBuffer refuses
+  napi_get_typedarray_info(value.Env(), value, nullptr, nullptr, &data, nullptr, nullptr);
+  const char* const bytes = static_cast<const char*>(data);
+  if (a.ByteLength() > 0) out.bytes.assign(bytes, bytes + a.ByteLength());
   return out;
 }
 

@@ -1,9 +1,24 @@
 // The op table as data: what the validator knows of each op. Filled by core/ops.gen.h.
 #pragma once
+#include <cstddef>
 #include <cstdint>
-#include <vector>
 
 namespace ht {
+
+// A constant array: the table costs nothing to build, at compile time or at start.
+template <class T>
+struct List {
+  const T* items = nullptr;
+  size_t count = 0;
+  constexpr List() = default;
+  template <size_t N>
+  constexpr List(const T (&array)[N]) : items(array), count(N) {}
+  const T* begin() const { return items; }
+  const T* end() const { return items + count; }
+  size_t size() const { return count; }
+  bool empty() const { return count == 0; }
+  const T& operator[](size_t i) const { return items[i]; }
+};
 
 // A dimension: mul * name + add. mul is an integer or an attribute's name; an empty name means the constant add.
 // Names that end in _i are bound per repetition.
@@ -25,10 +40,10 @@ struct OperandSchema {
   const char* dtype_like;
   ShapeRule shape;
   const char* shape_like;
-  std::vector<DimPattern> dims;
+  List<DimPattern> dims;
   OperandRole role;
   int32_t index_lo;
-  std::vector<DimPattern> bound;  // kOffsets: the length they cut; kIndex: terms whose sum is the exclusive upper bound
+  List<DimPattern> bound;  // kOffsets: the length they cut; kIndex: terms whose sum is the exclusive upper bound
 };
 
 struct AttrSchema {
@@ -40,15 +55,15 @@ struct AttrSchema {
 // needs empty: where `operand` is absent, dimension a equals b. Else: where it is present, so are `needs`.
 struct OpRule {
   const char *operand, *a, *b;
-  std::vector<const char*> needs;
+  List<const char*> needs;
 };
 
 struct OpSchema {
   const char* name;
   bool view;
-  std::vector<OperandSchema> inputs, outputs;  // single operands first, then the repeated group
-  std::vector<AttrSchema> attrs;
-  std::vector<OpRule> rules;
+  List<OperandSchema> inputs, outputs;  // single operands first, then the repeated group
+  List<AttrSchema> attrs;
+  List<OpRule> rules;
 };
 
 }  // namespace ht

@@ -682,145 +682,227 @@ inline constexpr OpKernels kOpKernels[kOpCount] = {
     {sample_ref, sample_cpu},
 };
 
-inline const OpSchema& op_schema(int id) {
-  static const OpSchema table[kOpCount] = {
-      {"reshape", true, {{"x", false, false, false, kAny, "", kShapeAny, "", {}, kPlain, 0, {}}},
-       {{"y", false, false, false, kLike, "x", kShapeFree, "", {}, kPlain, 0, {}}},
-       {}, {}},
-      {"split_rows", true, {{"x", false, false, false, kAny, "", kShapeDims, "", {{"n", "P", 0}, {"1", "C", 0}}, kPlain, 0, {}}},
-       {{"y", true, false, false, kLike, "x", kShapeDims, "", {{"1", "P", 0}, {"1", "C", 0}}, kPlain, 0, {}}},
-       {{"n", kInt, 1, 4096}}, {}},
-      {"concat_rows", false, {{"x", true, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "P", 0}, {"1", "C", 0}}, kPlain, 0, {}}},
-       {{"y", false, false, false, kAttrDType, "", kShapeDims, "", {{"n", "P", 0}, {"1", "C", 0}}, kPlain, 0, {}}},
-       {{"n", kInt, 1, 4096}, {"dtype", kDTypeAttr, 0, 0}}, {}},
-      {"gather_rows", false, {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "N", 0}, {"1", "C", 0}}, kPlain, 0, {}}, {"index", false, false, false, kI32, "", kShapeDims, "", {{"1", "M", 0}}, kIndex, -1, {{"1", "N", 0}}}},
-       {{"y", false, false, false, kAttrDType, "", kShapeDims, "", {{"1", "M", 0}, {"1", "C", 0}}, kPlain, 0, {}}},
-       {{"dtype", kDTypeAttr, 0, 0}}, {}},
-      {"scatter_add_rows", false, {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "M", 0}, {"1", "C", 0}}, kPlain, 0, {}}, {"index", false, false, false, kI32, "", kShapeDims, "", {{"1", "M", 0}}, kIndex, -1, {{"1", "N", 0}}}},
-       {{"y", false, false, false, kF32, "", kShapeDims, "", {{"1", "N", 0}, {"1", "C", 0}}, kPlain, 0, {}}},
-       {}, {}},
-      {"write_rows", false, {{"buffer", false, false, true, kAnyFloat, "", kShapeDims, "", {{"1", "N", 0}, {"1", "C", 0}}, kPlain, 0, {}}, {"index", false, false, false, kI32, "", kShapeDims, "", {{"1", "M", 0}}, kIndex, -1, {{"1", "N", 0}}}, {"x", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "M", 0}, {"1", "C", 0}}, kPlain, 0, {}}},
-       {},
-       {}, {}},
-      {"add", false, {{"a", false, false, false, kAnyFloat, "", kShapeAny, "", {}, kPlain, 0, {}}, {"b", false, false, false, kAnyFloat, "", kShapeLike, "a", {}, kPlain, 0, {}}},
-       {{"y", false, false, false, kAttrDType, "", kShapeLike, "a", {}, kPlain, 0, {}}},
-       {{"dtype", kDTypeAttr, 0, 0}}, {}},
-      {"mul", false, {{"a", false, false, false, kAnyFloat, "", kShapeAny, "", {}, kPlain, 0, {}}, {"b", false, false, false, kAnyFloat, "", kShapeLike, "a", {}, kPlain, 0, {}}},
-       {{"y", false, false, false, kAttrDType, "", kShapeLike, "a", {}, kPlain, 0, {}}},
-       {{"dtype", kDTypeAttr, 0, 0}}, {}},
-      {"scale", false, {{"x", false, false, false, kAnyFloat, "", kShapeAny, "", {}, kPlain, 0, {}}},
-       {{"y", false, false, false, kAttrDType, "", kShapeLike, "x", {}, kPlain, 0, {}}},
-       {{"alpha", kFloat, 0, 0}, {"dtype", kDTypeAttr, 0, 0}}, {}},
-      {"scale_by", false, {{"x", false, false, false, kAnyFloat, "", kShapeAny, "", {}, kPlain, 0, {}}, {"s", false, false, false, kF32, "", kShapeDims, "", {{"0", "", 1}}, kPlain, 0, {}}},
-       {{"y", false, false, false, kAttrDType, "", kShapeLike, "x", {}, kPlain, 0, {}}},
-       {{"dtype", kDTypeAttr, 0, 0}}, {}},
-      {"cast", false, {{"x", false, false, false, kAnyFloat, "", kShapeAny, "", {}, kPlain, 0, {}}},
-       {{"y", false, false, false, kAttrDType, "", kShapeLike, "x", {}, kPlain, 0, {}}},
-       {{"dtype", kDTypeAttr, 0, 0}}, {}},
-      {"expand", false, {{"s", false, false, false, kF32, "", kShapeDims, "", {{"0", "", 1}}, kPlain, 0, {}}},
-       {{"y", false, false, false, kF32, "", kShapeFree, "", {}, kPlain, 0, {}}},
-       {}, {}},
-      {"fill", false, {},
-       {{"y", false, false, false, kF32, "", kShapeFree, "", {}, kPlain, 0, {}}},
-       {{"value", kFloat, 0, 0}}, {}},
-      {"dropout", false, {{"x", false, false, false, kAnyFloat, "", kShapeAny, "", {}, kPlain, 0, {}}, {"key", false, false, false, kI32, "", kShapeDims, "", {{"0", "", 4}}, kPlain, 0, {}}, {"rate", false, false, false, kF32, "", kShapeDims, "", {{"0", "", 1}}, kPlain, 0, {}}},
-       {{"y", false, false, false, kAttrDType, "", kShapeLike, "x", {}, kPlain, 0, {}}},
-       {{"stream", kInt, 0, 2147483647}, {"dtype", kDTypeAttr, 0, 0}}, {}},
-      {"activation", false, {{"x", false, false, false, kAnyFloat, "", kShapeAny, "", {}, kPlain, 0, {}}},
-       {{"y", false, false, false, kAttrDType, "", kShapeLike, "x", {}, kPlain, 0, {}}},
-       {{"kind", kInt, 0, 3}, {"dtype", kDTypeAttr, 0, 0}}, {}},
-      {"activation_grad", false, {{"x", false, false, false, kAnyFloat, "", kShapeAny, "", {}, kPlain, 0, {}}, {"dy", false, false, false, kAnyFloat, "", kShapeLike, "x", {}, kPlain, 0, {}}},
-       {{"dx", false, false, false, kF32, "", kShapeLike, "x", {}, kPlain, 0, {}}},
-       {{"kind", kInt, 0, 3}}, {}},
-      {"gated_activation", false, {{"a", false, false, false, kAnyFloat, "", kShapeAny, "", {}, kPlain, 0, {}}, {"b", false, false, false, kAnyFloat, "", kShapeLike, "a", {}, kPlain, 0, {}}},
-       {{"y", false, false, false, kAttrDType, "", kShapeLike, "a", {}, kPlain, 0, {}}},
-       {{"kind", kInt, 0, 3}, {"dtype", kDTypeAttr, 0, 0}}, {}},
-      {"gated_activation_grad", false, {{"a", false, false, false, kAnyFloat, "", kShapeAny, "", {}, kPlain, 0, {}}, {"b", false, false, false, kAnyFloat, "", kShapeLike, "a", {}, kPlain, 0, {}}, {"dy", false, false, false, kAnyFloat, "", kShapeLike, "a", {}, kPlain, 0, {}}},
-       {{"da", false, false, false, kF32, "", kShapeLike, "a", {}, kPlain, 0, {}}, {"db", false, false, false, kF32, "", kShapeLike, "a", {}, kPlain, 0, {}}},
-       {{"kind", kInt, 0, 3}}, {}},
-      {"sum", false, {{"x", false, false, false, kAnyFloat, "", kShapeAny, "", {}, kPlain, 0, {}}},
-       {{"y", false, false, false, kF32, "", kShapeDims, "", {{"0", "", 1}}, kPlain, 0, {}}},
-       {}, {}},
-      {"global_norm", false, {{"x", true, false, false, kAnyFloat, "", kShapeAny, "", {}, kPlain, 0, {}}},
-       {{"y", false, false, false, kF32, "", kShapeDims, "", {{"0", "", 1}}, kPlain, 0, {}}},
-       {{"n", kInt, 1, 65535}}, {}},
-      {"grad_scale", false, {{"norm", false, false, false, kF32, "", kShapeDims, "", {{"0", "", 1}}, kPlain, 0, {}}, {"count", false, false, false, kF32, "", kShapeDims, "", {{"0", "", 1}}, kPlain, 0, {}}},
-       {{"scale", false, false, false, kF32, "", kShapeDims, "", {{"0", "", 1}}, kPlain, 0, {}}, {"norm_out", false, false, false, kF32, "", kShapeDims, "", {{"0", "", 1}}, kPlain, 0, {}}},
-       {{"max_norm", kFloat, 0, 0}}, {}},
-      {"adamw", false, {{"param", false, false, true, kF32, "", kShapeAny, "", {}, kPlain, 0, {}}, {"m", false, false, true, kF32, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"v", false, false, true, kF32, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"copy", false, true, true, kAnyFloat, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"grad", false, false, false, kF32, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"rates", false, false, false, kF32, "", kShapeDims, "", {{"0", "", 3}}, kPlain, 0, {}}, {"gscale", false, false, false, kF32, "", kShapeDims, "", {{"0", "", 1}}, kPlain, 0, {}}},
-       {},
-       {{"beta1", kFloat, 0, 0}, {"beta2", kFloat, 0, 0}, {"eps", kFloat, 0, 0}, {"weight_decay", kFloat, 0, 0}, {"lr_scale", kFloat, 0, 0}}, {}},
-      {"accumulate", false, {{"buffer", false, false, true, kF32, "", kShapeAny, "", {}, kPlain, 0, {}}, {"x", false, false, false, kAnyFloat, "", kShapeLike, "buffer", {}, kPlain, 0, {}}},
-       {},
-       {}, {}},
-      {"assign", false, {{"buffer", false, false, true, kAnyFloat, "", kShapeAny, "", {}, kPlain, 0, {}}, {"x", false, false, false, kAnyFloat, "", kShapeLike, "buffer", {}, kPlain, 0, {}}},
-       {},
-       {}, {}},
-      {"zero", false, {{"buffer", false, false, true, kAny, "", kShapeAny, "", {}, kPlain, 0, {}}},
-       {},
-       {}, {}},
-      {"embedding", false, {{"table", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "V", 0}, {"1", "d", 0}}, kPlain, 0, {}}, {"prompt", false, true, false, kAnyFloat, "", kShapeDims, "", {{"1", "P", 0}, {"1", "d", 0}}, kPlain, 0, {}}, {"ids", false, false, false, kI32, "", kShapeDims, "", {{"1", "T", 0}}, kIndex, 0, {{"1", "V", 0}, {"1", "P", 0}}}},
-       {{"y", false, false, false, kAttrDType, "", kShapeDims, "", {{"1", "T", 0}, {"1", "d", 0}}, kPlain, 0, {}}},
-       {{"dtype", kDTypeAttr, 0, 0}}, {}},
-      {"embedding_grad", false, {{"ids", false, false, false, kI32, "", kShapeDims, "", {{"1", "T", 0}}, kIndex, 0, {{"1", "V", 0}, {"1", "P", 0}}}, {"dy", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "T", 0}, {"1", "d", 0}}, kPlain, 0, {}}},
-       {{"dtable", false, false, false, kF32, "", kShapeDims, "", {{"1", "V", 0}, {"1", "d", 0}}, kPlain, 0, {}}, {"dprompt", false, true, false, kF32, "", kShapeDims, "", {{"1", "P", 0}, {"1", "d", 0}}, kPlain, 0, {}}},
-       {}, {}},
-      {"rms_norm", false, {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "T", 0}, {"1", "d", 0}}, kPlain, 0, {}}, {"residual", false, true, false, kAnyFloat, "", kShapeDims, "", {{"1", "T", 0}, {"1", "d", 0}}, kPlain, 0, {}}, {"gain", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "d", 0}}, kPlain, 0, {}}},
-       {{"y", false, false, false, kAttrDType, "", kShapeDims, "", {{"1", "T", 0}, {"1", "d", 0}}, kPlain, 0, {}}, {"h", false, true, false, kF32, "", kShapeDims, "", {{"1", "T", 0}, {"1", "d", 0}}, kPlain, 0, {}}},
-       {{"eps", kFloat, 0, 0}, {"dtype", kDTypeAttr, 0, 0}}, {}},
-      {"rms_norm_grad", false, {{"h", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "T", 0}, {"1", "d", 0}}, kPlain, 0, {}}, {"gain", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "d", 0}}, kPlain, 0, {}}, {"dy", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "T", 0}, {"1", "d", 0}}, kPlain, 0, {}}, {"carry", false, true, false, kAnyFloat, "", kShapeDims, "", {{"1", "T", 0}, {"1", "d", 0}}, kPlain, 0, {}}},
-       {{"dh", false, false, false, kF32, "", kShapeDims, "", {{"1", "T", 0}, {"1", "d", 0}}, kPlain, 0, {}}, {"dgain", false, true, false, kF32, "", kShapeDims, "", {{"1", "d", 0}}, kPlain, 0, {}}},
-       {{"eps", kFloat, 0, 0}}, {}},
-      {"lora_linear", false, {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "T", 0}, {"1", "in", 0}}, kPlain, 0, {}}, {"offsets", false, true, false, kI32, "", kShapeDims, "", {{"1", "R", 1}}, kOffsets, 0, {{"1", "T", 0}}}, {"slots", false, true, false, kI32, "", kShapeDims, "", {{"1", "R", 0}}, kIndex, 0, {{"1", "S", 0}}}, {"scale_slots", false, true, false, kI32, "", kShapeDims, "", {{"1", "R", 0}}, kIndex, 0, {{"1", "Z", 0}}}, {"s_in", false, true, false, kF32, "", kShapeDims, "", {{"1", "Z", 0}, {"1", "in", 0}}, kPlain, 0, {}}, {"w", true, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "out_i", 0}, {"1", "in", 0}}, kPlain, 0, {}}, {"a", true, true, false, kAnyFloat, "", kShapeDims, "", {{"page_rank", "pages_i", 0}, {"1", "in", 0}}, kPlain, 0, {}}, {"b", true, true, false, kAnyFloat, "", kShapeDims, "", {{"page_rank", "pages_i", 0}, {"1", "out_i", 0}}, kPlain, 0, {}}, {"table", true, true, false, kI32, "", kShapeDims, "", {{"1", "S", 0}, {"1", "mp_i", 0}}, kIndex, -1, {{"1", "pages_i", 0}}}, {"scale", true, true, false, kF32, "", kShapeDims, "", {{"1", "S", 0}}, kPlain, 0, {}}, {"mid", true, true, false, kF32, "", kShapeDims, "", {{"1", "R", 0}, {"page_rank", "mp_i", 0}}, kPlain, 0, {}}, {"s_out", true, true, false, kF32, "", kShapeDims, "", {{"1", "Z", 0}, {"1", "out_i", 0}}, kPlain, 0, {}}},
-       {{"y", true, false, false, kAttrDType, "", kShapeDims, "", {{"1", "T", 0}, {"1", "out_i", 0}}, kPlain, 0, {}}},
-       {{"n", kInt, 1, 16}, {"page_rank", kInt, 1, 1024}, {"dtype", kDTypeAttr, 0, 0}}, {{"offsets", "T", "R", {}}, {"a", "", "", {"b", "table", "scale", "slots"}}, {"s_in", "", "", {"scale_slots"}}, {"s_out", "", "", {"scale_slots"}}, {"mid", "", "", {"a"}}}},
-      {"lora_linear_dx", false, {{"offsets", false, true, false, kI32, "", kShapeDims, "", {{"1", "R", 1}}, kOffsets, 0, {{"1", "T", 0}}}, {"slots", false, true, false, kI32, "", kShapeDims, "", {{"1", "R", 0}}, kIndex, 0, {{"1", "S", 0}}}, {"scale_slots", false, true, false, kI32, "", kShapeDims, "", {{"1", "R", 0}}, kIndex, 0, {{"1", "Z", 0}}}, {"s_in", false, true, false, kF32, "", kShapeDims, "", {{"1", "Z", 0}, {"1", "in", 0}}, kPlain, 0, {}}, {"dy", true, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "T", 0}, {"1", "out_i", 0}}, kPlain, 0, {}}, {"w", true, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "out_i", 0}, {"1", "in", 0}}, kPlain, 0, {}}, {"a", true, true, false, kAnyFloat, "", kShapeDims, "", {{"page_rank", "pages_i", 0}, {"1", "in", 0}}, kPlain, 0, {}}, {"b", true, true, false, kAnyFloat, "", kShapeDims, "", {{"page_rank", "pages_i", 0}, {"1", "out_i", 0}}, kPlain, 0, {}}, {"table", true, true, false, kI32, "", kShapeDims, "", {{"1", "S", 0}, {"1", "mp_i", 0}}, kIndex, -1, {{"1", "pages_i", 0}}}, {"scale", true, true, false, kF32, "", kShapeDims, "", {{"1", "S", 0}}, kPlain, 0, {}}, {"mid", true, true, false, kF32, "", kShapeDims, "", {{"1", "R", 0}, {"page_rank", "mp_i", 0}}, kPlain, 0, {}}, {"s_out", true, true, false, kF32, "", kShapeDims, "", {{"1", "Z", 0}, {"1", "out_i", 0}}, kPlain, 0, {}}},
-       {{"dx", false, false, false, kF32, "", kShapeDims, "", {{"1", "T", 0}, {"1", "in", 0}}, kPlain, 0, {}}},
-       {{"n", kInt, 1, 16}, {"page_rank", kInt, 1, 1024}}, {{"offsets", "T", "R", {}}, {"a", "", "", {"b", "table", "scale", "slots"}}, {"s_in", "", "", {"scale_slots"}}, {"s_out", "", "", {"scale_slots"}}, {"mid", "", "", {"a"}}}},
-      {"lora_linear_dab", false, {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "T", 0}, {"1", "in", 0}}, kPlain, 0, {}}, {"offsets", false, true, false, kI32, "", kShapeDims, "", {{"1", "R", 1}}, kOffsets, 0, {{"1", "T", 0}}}, {"slots", false, false, false, kI32, "", kShapeDims, "", {{"1", "R", 0}}, kIndex, 0, {{"1", "S", 0}}}, {"dy", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "T", 0}, {"1", "out", 0}}, kPlain, 0, {}}, {"a", false, false, false, kAnyFloat, "", kShapeDims, "", {{"page_rank", "pages", 0}, {"1", "in", 0}}, kPlain, 0, {}}, {"b", false, false, false, kAnyFloat, "", kShapeDims, "", {{"page_rank", "pages", 0}, {"1", "out", 0}}, kPlain, 0, {}}, {"table", false, false, false, kI32, "", kShapeDims, "", {{"1", "S", 0}, {"1", "mp", 0}}, kIndex, -1, {{"1", "pages", 0}}}, {"scale", false, false, false, kF32, "", kShapeDims, "", {{"1", "S", 0}}, kPlain, 0, {}}, {"mid", false, true, false, kF32, "", kShapeDims, "", {{"1", "R", 0}, {"page_rank", "mp", 0}}, kPlain, 0, {}}},
-       {{"da", false, false, false, kF32, "", kShapeDims, "", {{"page_rank", "pages", 0}, {"1", "in", 0}}, kPlain, 0, {}}, {"db", false, false, false, kF32, "", kShapeDims, "", {{"page_rank", "pages", 0}, {"1", "out", 0}}, kPlain, 0, {}}},
-       {{"page_rank", kInt, 1, 1024}}, {{"offsets", "T", "R", {}}}},
-      {"linear_dw", false, {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "T", 0}, {"1", "in", 0}}, kPlain, 0, {}}, {"dy", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "T", 0}, {"1", "out", 0}}, kPlain, 0, {}}},
-       {{"dw", false, false, false, kF32, "", kShapeDims, "", {{"1", "out", 0}, {"1", "in", 0}}, kPlain, 0, {}}},
-       {}, {}},
-      {"prefix_attention", false, {{"q", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "Tq", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"k", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "Tk", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"v", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "Tk", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"q_offsets", false, true, false, kI32, "", kShapeDims, "", {{"1", "R", 1}}, kOffsets, 0, {{"1", "Tq", 0}}}, {"k_offsets", false, false, false, kI32, "", kShapeDims, "", {{"1", "K", 1}}, kOffsets, 0, {{"1", "Tk", 0}}}, {"kv_row", false, true, false, kI32, "", kShapeDims, "", {{"1", "R", 0}}, kIndex, 0, {{"1", "K", 0}}}, {"bias", false, true, false, kAnyFloat, "", kShapeDims, "", {{"1", "buckets", 0}, {"1", "heads", 0}}, kPlain, 0, {}}, {"prefix_slot", false, true, false, kI32, "", kShapeDims, "", {{"1", "R", 0}}, kIndex, 0, {{"1", "S", 0}}}, {"pk", false, true, false, kAnyFloat, "", kShapeDims, "", {{"page_len", "pages", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"pv", false, true, false, kAnyFloat, "", kShapeDims, "", {{"page_len", "pages", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"prefix_table", false, true, false, kI32, "", kShapeDims, "", {{"1", "S", 0}, {"1", "mp", 0}}, kIndex, -1, {{"1", "pages", 0}}}, {"prefix_len", false, true, false, kI32, "", kShapeDims, "", {{"1", "S", 0}}, kIndex, 0, {{"page_len", "mp", 1}}}, {"prefix_bias", false, true, false, kF32, "", kShapeDims, "", {{"1", "S", 0}, {"1", "heads", 0}}, kPlain, 0, {}}},
-       {{"o", false, false, false, kAttrDType, "", kShapeDims, "", {{"1", "Tq", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"lse", false, true, false, kF32, "", kShapeDims, "", {{"1", "Tq", 0}, {"1", "heads", 0}}, kPlain, 0, {}}},
-       {{"heads", kInt, 1, 1024}, {"causal", kInt, 0, 1}, {"bidirectional", kInt, 0, 1}, {"max_distance", kInt, 1, 1048576}, {"page_len", kInt, 1, 4096}, {"policy", kInt, 0, 1}, {"dtype", kDTypeAttr, 0, 0}}, {{"q_offsets", "Tq", "R", {}}, {"kv_row", "K", "R", {}}, {"pk", "", "", {"pv", "prefix_table", "prefix_len", "prefix_slot"}}, {"prefix_bias", "", "", {"pk"}}}},
-      {"prefix_attention_grad", false, {{"q", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "Tq", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"k", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "Tk", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"v", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "Tk", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"q_offsets", false, true, false, kI32, "", kShapeDims, "", {{"1", "R", 1}}, kOffsets, 0, {{"1", "Tq", 0}}}, {"k_offsets", false, false, false, kI32, "", kShapeDims, "", {{"1", "K", 1}}, kOffsets, 0, {{"1", "Tk", 0}}}, {"kv_row", false, true, false, kI32, "", kShapeDims, "", {{"1", "R", 0}}, kIndex, 0, {{"1", "K", 0}}}, {"bias", false, true, false, kAnyFloat, "", kShapeDims, "", {{"1", "buckets", 0}, {"1", "heads", 0}}, kPlain, 0, {}}, {"prefix_slot", false, true, false, kI32, "", kShapeDims, "", {{"1", "R", 0}}, kIndex, 0, {{"1", "S", 0}}}, {"pk", false, true, false, kAnyFloat, "", kShapeDims, "", {{"page_len", "pages", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"pv", false, true, false, kAnyFloat, "", kShapeDims, "", {{"page_len", "pages", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"prefix_table", false, true, false, kI32, "", kShapeDims, "", {{"1", "S", 0}, {"1", "mp", 0}}, kIndex, -1, {{"1", "pages", 0}}}, {"prefix_len", false, true, false, kI32, "", kShapeDims, "", {{"1", "S", 0}}, kIndex, 0, {{"page_len", "mp", 1}}}, {"prefix_bias", false, true, false, kF32, "", kShapeDims, "", {{"1", "S", 0}, {"1", "heads", 0}}, kPlain, 0, {}}, {"o", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "Tq", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"lse", false, false, false, kF32, "", kShapeDims, "", {{"1", "Tq", 0}, {"1", "heads", 0}}, kPlain, 0, {}}, {"do", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "Tq", 0}, {"1", "I", 0}}, kPlain, 0, {}}},
-       {{"dq", false, false, false, kF32, "", kShapeDims, "", {{"1", "Tq", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"dk", false, false, false, kF32, "", kShapeDims, "", {{"1", "Tk", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"dv", false, false, false, kF32, "", kShapeDims, "", {{"1", "Tk", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"dbias", false, true, false, kF32, "", kShapeDims, "", {{"1", "buckets", 0}, {"1", "heads", 0}}, kPlain, 0, {}}, {"dpk", false, true, false, kF32, "", kShapeDims, "", {{"page_len", "pages", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"dpv", false, true, false, kF32, "", kShapeDims, "", {{"page_len", "pages", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"dprefix_bias", false, true, false, kF32, "", kShapeDims, "", {{"1", "S", 0}, {"1", "heads", 0}}, kPlain, 0, {}}},
-       {{"heads", kInt, 1, 1024}, {"causal", kInt, 0, 1}, {"bidirectional", kInt, 0, 1}, {"max_distance", kInt, 1, 1048576}, {"page_len", kInt, 1, 4096}, {"policy", kInt, 0, 1}}, {{"q_offsets", "Tq", "R", {}}, {"kv_row", "K", "R", {}}, {"pk", "", "", {"pv", "prefix_table", "prefix_len", "prefix_slot"}}, {"prefix_bias", "", "", {"pk"}}}},
-      {"prefix_attention_decode", false, {{"q", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "R", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"k", false, false, false, kAnyFloat, "", kShapeDims, "", {{"cache_len", "C", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"v", false, false, false, kAnyFloat, "", kShapeDims, "", {{"cache_len", "C", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"length", false, false, false, kI32, "", kShapeDims, "", {{"1", "R", 0}}, kIndex, 0, {{"1", "cache_len", 1}}}, {"ancestors", false, true, false, kI32, "", kShapeDims, "", {{"1", "R", 0}, {"1", "cache_len", 0}}, kIndex, 0, {{"1", "C", 0}}}, {"bias", false, true, false, kAnyFloat, "", kShapeDims, "", {{"1", "buckets", 0}, {"1", "heads", 0}}, kPlain, 0, {}}, {"prefix_slot", false, true, false, kI32, "", kShapeDims, "", {{"1", "R", 0}}, kIndex, 0, {{"1", "S", 0}}}, {"pk", false, true, false, kAnyFloat, "", kShapeDims, "", {{"page_len", "pages", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"pv", false, true, false, kAnyFloat, "", kShapeDims, "", {{"page_len", "pages", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"prefix_table", false, true, false, kI32, "", kShapeDims, "", {{"1", "S", 0}, {"1", "mp", 0}}, kIndex, -1, {{"1", "pages", 0}}}, {"prefix_len", false, true, false, kI32, "", kShapeDims, "", {{"1", "S", 0}}, kIndex, 0, {{"page_len", "mp", 1}}}, {"prefix_bias", false, true, false, kF32, "", kShapeDims, "", {{"1", "S", 0}, {"1", "heads", 0}}, kPlain, 0, {}}},
-       {{"o", false, false, false, kAttrDType, "", kShapeDims, "", {{"1", "R", 0}, {"1", "I", 0}}, kPlain, 0, {}}},
-       {{"heads", kInt, 1, 1024}, {"cache_len", kInt, 1, 1048576}, {"max_distance", kInt, 1, 1048576}, {"page_len", kInt, 1, 4096}, {"policy", kInt, 0, 1}, {"dtype", kDTypeAttr, 0, 0}}, {{"pk", "", "", {"pv", "prefix_table", "prefix_len", "prefix_slot"}}, {"prefix_bias", "", "", {"pk"}}}},
-      {"kv_append", false, {{"cache", false, false, true, kAnyFloat, "", kShapeDims, "", {{"cache_len", "C", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"x", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "R", 0}, {"1", "I", 0}}, kPlain, 0, {}}, {"length", false, false, false, kI32, "", kShapeDims, "", {{"1", "R", 0}}, kIndex, 0, {{"1", "cache_len", 1}}}},
-       {},
-       {{"cache_len", kInt, 1, 1048576}}, {}},
-      {"hyper_heads", false, {{"u", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "N", 0}, {"1", "d", 0}}, kPlain, 0, {}}, {"w1", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "hid", 0}, {"1", "d", 0}}, kPlain, 0, {}}, {"b1", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "hid", 0}}, kPlain, 0, {}}, {"w2", true, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "out_i", 0}, {"1", "hid", 0}}, kPlain, 0, {}}, {"b2", true, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "out_i", 0}}, kPlain, 0, {}}},
-       {{"t", false, false, false, kF32, "", kShapeDims, "", {{"1", "N", 0}, {"1", "hid", 0}}, kPlain, 0, {}}, {"y", true, false, false, kF32, "", kShapeDims, "", {{"1", "N", 0}, {"1", "out_i", 0}}, kPlain, 0, {}}},
-       {{"n", kInt, 1, 512}, {"output_scale", kFloat, 0, 0}}, {}},
-      {"hyper_heads_grad", false, {{"u", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "N", 0}, {"1", "d", 0}}, kPlain, 0, {}}, {"w1", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "hid", 0}, {"1", "d", 0}}, kPlain, 0, {}}, {"t", false, false, false, kF32, "", kShapeDims, "", {{"1", "N", 0}, {"1", "hid", 0}}, kPlain, 0, {}}, {"w2", true, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "out_i", 0}, {"1", "hid", 0}}, kPlain, 0, {}}, {"dy", true, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "N", 0}, {"1", "out_i", 0}}, kPlain, 0, {}}},
-       {{"du", false, false, false, kF32, "", kShapeDims, "", {{"1", "N", 0}, {"1", "d", 0}}, kPlain, 0, {}}, {"dw1", false, false, false, kF32, "", kShapeDims, "", {{"1", "hid", 0}, {"1", "d", 0}}, kPlain, 0, {}}, {"db1", false, false, false, kF32, "", kShapeDims, "", {{"1", "hid", 0}}, kPlain, 0, {}}, {"dw2", true, false, false, kF32, "", kShapeDims, "", {{"1", "out_i", 0}, {"1", "hid", 0}}, kPlain, 0, {}}, {"db2", true, false, false, kF32, "", kShapeDims, "", {{"1", "out_i", 0}}, kPlain, 0, {}}},
-       {{"n", kInt, 1, 512}, {"output_scale", kFloat, 0, 0}}, {}},
-      {"cross_entropy", false, {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "T", 0}, {"1", "d", 0}}, kPlain, 0, {}}, {"w", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "V", 0}, {"1", "d", 0}}, kPlain, 0, {}}, {"labels", false, false, false, kI32, "", kShapeDims, "", {{"1", "T", 0}}, kIndex, -1, {{"1", "V", 0}}}},
-       {{"logp", false, false, false, kF32, "", kShapeDims, "", {{"1", "T", 0}}, kPlain, 0, {}}, {"lse", false, false, false, kF32, "", kShapeDims, "", {{"1", "T", 0}}, kPlain, 0, {}}},
-       {{"scale", kFloat, 0, 0}}, {}},
-      {"cross_entropy_grad", false, {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "T", 0}, {"1", "d", 0}}, kPlain, 0, {}}, {"w", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "V", 0}, {"1", "d", 0}}, kPlain, 0, {}}, {"labels", false, false, false, kI32, "", kShapeDims, "", {{"1", "T", 0}}, kIndex, -1, {{"1", "V", 0}}}, {"lse", false, false, false, kF32, "", kShapeDims, "", {{"1", "T", 0}}, kPlain, 0, {}}, {"g", false, false, false, kF32, "", kShapeDims, "", {{"1", "T", 0}}, kPlain, 0, {}}},
-       {{"dx", false, false, false, kF32, "", kShapeDims, "", {{"1", "T", 0}, {"1", "d", 0}}, kPlain, 0, {}}, {"dw", false, true, false, kF32, "", kShapeDims, "", {{"1", "V", 0}, {"1", "d", 0}}, kPlain, 0, {}}},
-       {{"scale", kFloat, 0, 0}}, {}},
-      {"log_softmax", false, {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "R", 0}, {"1", "V", 0}}, kPlain, 0, {}}},
-       {{"y", false, false, false, kF32, "", kShapeDims, "", {{"1", "R", 0}, {"1", "V", 0}}, kPlain, 0, {}}},
-       {}, {}},
-      {"logit_rules", false, {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "R", 0}, {"1", "V", 0}}, kPlain, 0, {}}, {"history", false, false, false, kI32, "", kShapeDims, "", {{"1", "R", 0}, {"1", "H", 0}}, kIndex, 0, {{"1", "V", 0}}}, {"length", false, false, false, kI32, "", kShapeDims, "", {{"1", "R", 0}}, kIndex, 0, {{"1", "H", 1}}}, {"eos", false, true, false, kI32, "", kShapeDims, "", {{"1", "E", 0}}, kIndex, 0, {{"1", "V", 0}}}, {"banned", false, true, false, kI32, "", kShapeDims, "", {{"1", "B", 0}, {"1", "L", 0}}, kIndex, -1, {{"1", "V", 0}}}, {"suppress", false, true, false, kI32, "", kShapeDims, "", {{"1", "U", 0}}, kIndex, 0, {{"1", "V", 0}}}},
-       {{"y", false, false, false, kF32, "", kShapeDims, "", {{"1", "R", 0}, {"1", "V", 0}}, kPlain, 0, {}}},
-       {{"repetition_penalty", kFloat, 0, 0}, {"no_repeat_ngram", kInt, 0, 1048576}, {"min_length", kInt, 0, 1048576}}, {}},
-      {"top_k", false, {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "R", 0}, {"1", "V", 0}}, kPlain, 0, {}}},
-       {{"value", false, false, false, kF32, "", kShapeDims, "", {{"1", "R", 0}, {"1", "k", 0}}, kPlain, 0, {}}, {"id", false, false, false, kI32, "", kShapeDims, "", {{"1", "R", 0}, {"1", "k", 0}}, kPlain, 0, {}}},
-       {{"k", kInt, 1, 4096}}, {}},
-      {"sample", false, {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", {{"1", "R", 0}, {"1", "V", 0}}, kPlain, 0, {}}, {"token", false, false, true, kI32, "", kShapeDims, "", {{"1", "R", 0}}, kPlain, 0, {}}, {"length", false, false, true, kI32, "", kShapeDims, "", {{"1", "R", 0}}, kIndex, 0, {{"1", "H", 1}}}, {"done", false, false, true, kI32, "", kShapeDims, "", {{"1", "R", 0}}, kPlain, 0, {}}, {"history", false, false, true, kI32, "", kShapeDims, "", {{"1", "R", 0}, {"1", "H", 0}}, kPlain, 0, {}}, {"params", false, false, false, kF32, "", kShapeDims, "", {{"1", "R", 0}, {"0", "", 4}}, kPlain, 0, {}}, {"seed", false, false, false, kI32, "", kShapeDims, "", {{"1", "R", 0}, {"0", "", 2}}, kPlain, 0, {}}, {"eos", false, false, false, kI32, "", kShapeDims, "", {{"1", "E", 0}}, kIndex, 0, {{"1", "V", 0}}}},
-       {{"next", false, false, false, kI32, "", kShapeDims, "", {{"1", "R", 0}}, kPlain, 0, {}}, {"logp", false, false, false, kF32, "", kShapeDims, "", {{"1", "R", 0}}, kPlain, 0, {}}, {"stop", false, false, false, kI32, "", kShapeDims, "", {{"0", "", 1}}, kPlain, 0, {}}},
-       {{"pad", kInt, 0, 2147483647}}, {}},
-  };
-  return table[id];
-}
+namespace op_table {
+inline constexpr OperandSchema k0[] = {{"x", false, false, false, kAny, "", kShapeAny, "", {}, kPlain, 0, {}}};
+inline constexpr OperandSchema k1[] = {{"y", false, false, false, kLike, "x", kShapeFree, "", {}, kPlain, 0, {}}};
+inline constexpr DimPattern k2[] = {{"n", "P", 0}, {"1", "C", 0}};
+inline constexpr OperandSchema k3[] = {{"x", false, false, false, kAny, "", kShapeDims, "", k2, kPlain, 0, {}}};
+inline constexpr DimPattern k4[] = {{"1", "P", 0}, {"1", "C", 0}};
+inline constexpr OperandSchema k5[] = {{"y", true, false, false, kLike, "x", kShapeDims, "", k4, kPlain, 0, {}}};
+inline constexpr AttrSchema k6[] = {{"n", kInt, 1, 4096}};
+inline constexpr OperandSchema k7[] = {{"x", true, false, false, kAnyFloat, "", kShapeDims, "", k4, kPlain, 0, {}}};
+inline constexpr OperandSchema k8[] = {{"y", false, false, false, kAttrDType, "", kShapeDims, "", k2, kPlain, 0, {}}};
+inline constexpr AttrSchema k9[] = {{"n", kInt, 1, 4096}, {"dtype", kDTypeAttr, 0, 0}};
+inline constexpr DimPattern k10[] = {{"1", "N", 0}, {"1", "C", 0}};
+inline constexpr DimPattern k11[] = {{"1", "M", 0}};
+inline constexpr DimPattern k12[] = {{"1", "N", 0}};
+inline constexpr OperandSchema k13[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k10, kPlain, 0, {}}, {"index", false, false, false, kI32, "", kShapeDims, "", k11, kIndex, -1, k12}};
+inline constexpr DimPattern k14[] = {{"1", "M", 0}, {"1", "C", 0}};
+inline constexpr OperandSchema k15[] = {{"y", false, false, false, kAttrDType, "", kShapeDims, "", k14, kPlain, 0, {}}};
+inline constexpr AttrSchema k16[] = {{"dtype", kDTypeAttr, 0, 0}};
+inline constexpr OperandSchema k17[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k14, kPlain, 0, {}}, {"index", false, false, false, kI32, "", kShapeDims, "", k11, kIndex, -1, k12}};
+inline constexpr OperandSchema k18[] = {{"y", false, false, false, kF32, "", kShapeDims, "", k10, kPlain, 0, {}}};
+inline constexpr OperandSchema k19[] = {{"buffer", false, false, true, kAnyFloat, "", kShapeDims, "", k10, kPlain, 0, {}}, {"index", false, false, false, kI32, "", kShapeDims, "", k11, kIndex, -1, k12}, {"x", false, false, false, kAnyFloat, "", kShapeDims, "", k14, kPlain, 0, {}}};
+inline constexpr OperandSchema k20[] = {{"a", false, false, false, kAnyFloat, "", kShapeAny, "", {}, kPlain, 0, {}}, {"b", false, false, false, kAnyFloat, "", kShapeLike, "a", {}, kPlain, 0, {}}};
+inline constexpr OperandSchema k21[] = {{"y", false, false, false, kAttrDType, "", kShapeLike, "a", {}, kPlain, 0, {}}};
+inline constexpr OperandSchema k22[] = {{"x", false, false, false, kAnyFloat, "", kShapeAny, "", {}, kPlain, 0, {}}};
+inline constexpr OperandSchema k23[] = {{"y", false, false, false, kAttrDType, "", kShapeLike, "x", {}, kPlain, 0, {}}};
+inline constexpr AttrSchema k24[] = {{"alpha", kFloat, 0, 0}, {"dtype", kDTypeAttr, 0, 0}};
+inline constexpr DimPattern k25[] = {{"0", "", 1}};
+inline constexpr OperandSchema k26[] = {{"x", false, false, false, kAnyFloat, "", kShapeAny, "", {}, kPlain, 0, {}}, {"s", false, false, false, kF32, "", kShapeDims, "", k25, kPlain, 0, {}}};
+inline constexpr OperandSchema k27[] = {{"s", false, false, false, kF32, "", kShapeDims, "", k25, kPlain, 0, {}}};
+inline constexpr OperandSchema k28[] = {{"y", false, false, false, kF32, "", kShapeFree, "", {}, kPlain, 0, {}}};
+inline constexpr AttrSchema k29[] = {{"value", kFloat, 0, 0}};
+inline constexpr DimPattern k30[] = {{"0", "", 4}};
+inline constexpr OperandSchema k31[] = {{"x", false, false, false, kAnyFloat, "", kShapeAny, "", {}, kPlain, 0, {}}, {"key", false, false, false, kI32, "", kShapeDims, "", k30, kPlain, 0, {}}, {"rate", false, false, false, kF32, "", kShapeDims, "", k25, kPlain, 0, {}}};
+inline constexpr AttrSchema k32[] = {{"stream", kInt, 0, 2147483647}, {"dtype", kDTypeAttr, 0, 0}};
+inline constexpr AttrSchema k33[] = {{"kind", kInt, 0, 3}, {"dtype", kDTypeAttr, 0, 0}};
+inline constexpr OperandSchema k34[] = {{"x", false, false, false, kAnyFloat, "", kShapeAny, "", {}, kPlain, 0, {}}, {"dy", false, false, false, kAnyFloat, "", kShapeLike, "x", {}, kPlain, 0, {}}};
+inline constexpr OperandSchema k35[] = {{"dx", false, false, false, kF32, "", kShapeLike, "x", {}, kPlain, 0, {}}};
+inline constexpr AttrSchema k36[] = {{"kind", kInt, 0, 3}};
+inline constexpr OperandSchema k37[] = {{"a", false, false, false, kAnyFloat, "", kShapeAny, "", {}, kPlain, 0, {}}, {"b", false, false, false, kAnyFloat, "", kShapeLike, "a", {}, kPlain, 0, {}}, {"dy", false, false, false, kAnyFloat, "", kShapeLike, "a", {}, kPlain, 0, {}}};
+inline constexpr OperandSchema k38[] = {{"da", false, false, false, kF32, "", kShapeLike, "a", {}, kPlain, 0, {}}, {"db", false, false, false, kF32, "", kShapeLike, "a", {}, kPlain, 0, {}}};
+inline constexpr OperandSchema k39[] = {{"y", false, false, false, kF32, "", kShapeDims, "", k25, kPlain, 0, {}}};
+inline constexpr OperandSchema k40[] = {{"x", true, false, false, kAnyFloat, "", kShapeAny, "", {}, kPlain, 0, {}}};
+inline constexpr AttrSchema k41[] = {{"n", kInt, 1, 65535}};
+inline constexpr OperandSchema k42[] = {{"norm", false, false, false, kF32, "", kShapeDims, "", k25, kPlain, 0, {}}, {"count", false, false, false, kF32, "", kShapeDims, "", k25, kPlain, 0, {}}};
+inline constexpr OperandSchema k43[] = {{"scale", false, false, false, kF32, "", kShapeDims, "", k25, kPlain, 0, {}}, {"norm_out", false, false, false, kF32, "", kShapeDims, "", k25, kPlain, 0, {}}};
+inline constexpr AttrSchema k44[] = {{"max_norm", kFloat, 0, 0}};
+inline constexpr DimPattern k45[] = {{"0", "", 3}};
+inline constexpr OperandSchema k46[] = {{"param", false, false, true, kF32, "", kShapeAny, "", {}, kPlain, 0, {}}, {"m", false, false, true, kF32, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"v", false, false, true, kF32, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"copy", false, true, true, kAnyFloat, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"grad", false, false, false, kF32, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"rates", false, false, false, kF32, "", kShapeDims, "", k45, kPlain, 0, {}}, {"gscale", false, false, false, kF32, "", kShapeDims, "", k25, kPlain, 0, {}}};
+inline constexpr AttrSchema k47[] = {{"beta1", kFloat, 0, 0}, {"beta2", kFloat, 0, 0}, {"eps", kFloat, 0, 0}, {"weight_decay", kFloat, 0, 0}, {"lr_scale", kFloat, 0, 0}};
+inline constexpr OperandSchema k48[] = {{"buffer", false, false, true, kF32, "", kShapeAny, "", {}, kPlain, 0, {}}, {"x", false, false, false, kAnyFloat, "", kShapeLike, "buffer", {}, kPlain, 0, {}}};
+inline constexpr OperandSchema k49[] = {{"buffer", false, false, true, kAnyFloat, "", kShapeAny, "", {}, kPlain, 0, {}}, {"x", false, false, false, kAnyFloat, "", kShapeLike, "buffer", {}, kPlain, 0, {}}};
+inline constexpr OperandSchema k50[] = {{"buffer", false, false, true, kAny, "", kShapeAny, "", {}, kPlain, 0, {}}};
+inline constexpr DimPattern k51[] = {{"1", "V", 0}, {"1", "d", 0}};
+inline constexpr DimPattern k52[] = {{"1", "P", 0}, {"1", "d", 0}};
+inline constexpr DimPattern k53[] = {{"1", "T", 0}};
+inline constexpr DimPattern k54[] = {{"1", "V", 0}, {"1", "P", 0}};
+inline constexpr OperandSchema k55[] = {{"table", false, false, false, kAnyFloat, "", kShapeDims, "", k51, kPlain, 0, {}}, {"prompt", false, true, false, kAnyFloat, "", kShapeDims, "", k52, kPlain, 0, {}}, {"ids", false, false, false, kI32, "", kShapeDims, "", k53, kIndex, 0, k54}};
+inline constexpr DimPattern k56[] = {{"1", "T", 0}, {"1", "d", 0}};
+inline constexpr OperandSchema k57[] = {{"y", false, false, false, kAttrDType, "", kShapeDims, "", k56, kPlain, 0, {}}};
+inline constexpr OperandSchema k58[] = {{"ids", false, false, false, kI32, "", kShapeDims, "", k53, kIndex, 0, k54}, {"dy", false, false, false, kAnyFloat, "", kShapeDims, "", k56, kPlain, 0, {}}};
+inline constexpr OperandSchema k59[] = {{"dtable", false, false, false, kF32, "", kShapeDims, "", k51, kPlain, 0, {}}, {"dprompt", false, true, false, kF32, "", kShapeDims, "", k52, kPlain, 0, {}}};
+inline constexpr DimPattern k60[] = {{"1", "d", 0}};
+inline constexpr OperandSchema k61[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k56, kPlain, 0, {}}, {"residual", false, true, false, kAnyFloat, "", kShapeDims, "", k56, kPlain, 0, {}}, {"gain", false, false, false, kAnyFloat, "", kShapeDims, "", k60, kPlain, 0, {}}};
+inline constexpr OperandSchema k62[] = {{"y", false, false, false, kAttrDType, "", kShapeDims, "", k56, kPlain, 0, {}}, {"h", false, true, false, kF32, "", kShapeDims, "", k56, kPlain, 0, {}}};
+inline constexpr AttrSchema k63[] = {{"eps", kFloat, 0, 0}, {"dtype", kDTypeAttr, 0, 0}};
+inline constexpr OperandSchema k64[] = {{"h", false, false, false, kAnyFloat, "", kShapeDims, "", k56, kPlain, 0, {}}, {"gain", false, false, false, kAnyFloat, "", kShapeDims, "", k60, kPlain, 0, {}}, {"dy", false, false, false, kAnyFloat, "", kShapeDims, "", k56, kPlain, 0, {}}, {"carry", false, true, false, kAnyFloat, "", kShapeDims, "", k56, kPlain, 0, {}}};
+inline constexpr OperandSchema k65[] = {{"dh", false, false, false, kF32, "", kShapeDims, "", k56, kPlain, 0, {}}, {"dgain", false, true, false, kF32, "", kShapeDims, "", k60, kPlain, 0, {}}};
+inline constexpr AttrSchema k66[] = {{"eps", kFloat, 0, 0}};
+inline constexpr DimPattern k67[] = {{"1", "T", 0}, {"1", "in", 0}};
+inline constexpr DimPattern k68[] = {{"1", "R", 1}};
+inline constexpr DimPattern k69[] = {{"1", "R", 0}};
+inline constexpr DimPattern k70[] = {{"1", "S", 0}};
+inline constexpr DimPattern k71[] = {{"1", "Z", 0}};
+inline constexpr DimPattern k72[] = {{"1", "Z", 0}, {"1", "in", 0}};
+inline constexpr DimPattern k73[] = {{"1", "out_i", 0}, {"1", "in", 0}};
+inline constexpr DimPattern k74[] = {{"page_rank", "pages_i", 0}, {"1", "in", 0}};
+inline constexpr DimPattern k75[] = {{"page_rank", "pages_i", 0}, {"1", "out_i", 0}};
+inline constexpr DimPattern k76[] = {{"1", "S", 0}, {"1", "mp_i", 0}};
+inline constexpr DimPattern k77[] = {{"1", "pages_i", 0}};
+inline constexpr DimPattern k78[] = {{"1", "R", 0}, {"page_rank", "mp_i", 0}};
+inline constexpr DimPattern k79[] = {{"1", "Z", 0}, {"1", "out_i", 0}};
+inline constexpr OperandSchema k80[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k67, kPlain, 0, {}}, {"offsets", false, true, false, kI32, "", kShapeDims, "", k68, kOffsets, 0, k53}, {"slots", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k70}, {"scale_slots", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k71}, {"s_in", false, true, false, kF32, "", kShapeDims, "", k72, kPlain, 0, {}}, {"w", true, false, false, kAnyFloat, "", kShapeDims, "", k73, kPlain, 0, {}}, {"a", true, true, false, kAnyFloat, "", kShapeDims, "", k74, kPlain, 0, {}}, {"b", true, true, false, kAnyFloat, "", kShapeDims, "", k75, kPlain, 0, {}}, {"table", true, true, false, kI32, "", kShapeDims, "", k76, kIndex, -1, k77}, {"scale", true, true, false, kF32, "", kShapeDims, "", k70, kPlain, 0, {}}, {"mid", true, true, false, kF32, "", kShapeDims, "", k78, kPlain, 0, {}}, {"s_out", true, true, false, kF32, "", kShapeDims, "", k79, kPlain, 0, {}}};
+inline constexpr DimPattern k81[] = {{"1", "T", 0}, {"1", "out_i", 0}};
+inline constexpr OperandSchema k82[] = {{"y", true, false, false, kAttrDType, "", kShapeDims, "", k81, kPlain, 0, {}}};
+inline constexpr AttrSchema k83[] = {{"n", kInt, 1, 16}, {"page_rank", kInt, 1, 1024}, {"dtype", kDTypeAttr, 0, 0}};
+inline constexpr const char* k84[] = {"b", "table", "scale", "slots"};
+inline constexpr const char* k85[] = {"scale_slots"};
+inline constexpr const char* k86[] = {"a"};
+inline constexpr OpRule k87[] = {{"offsets", "T", "R", {}}, {"a", "", "", k84}, {"s_in", "", "", k85}, {"s_out", "", "", k85}, {"mid", "", "", k86}};
+inline constexpr OperandSchema k88[] = {{"offsets", false, true, false, kI32, "", kShapeDims, "", k68, kOffsets, 0, k53}, {"slots", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k70}, {"scale_slots", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k71}, {"s_in", false, true, false, kF32, "", kShapeDims, "", k72, kPlain, 0, {}}, {"dy", true, false, false, kAnyFloat, "", kShapeDims, "", k81, kPlain, 0, {}}, {"w", true, false, false, kAnyFloat, "", kShapeDims, "", k73, kPlain, 0, {}}, {"a", true, true, false, kAnyFloat, "", kShapeDims, "", k74, kPlain, 0, {}}, {"b", true, true, false, kAnyFloat, "", kShapeDims, "", k75, kPlain, 0, {}}, {"table", true, true, false, kI32, "", kShapeDims, "", k76, kIndex, -1, k77}, {"scale", true, true, false, kF32, "", kShapeDims, "", k70, kPlain, 0, {}}, {"mid", true, true, false, kF32, "", kShapeDims, "", k78, kPlain, 0, {}}, {"s_out", true, true, false, kF32, "", kShapeDims, "", k79, kPlain, 0, {}}};
+inline constexpr OperandSchema k89[] = {{"dx", false, false, false, kF32, "", kShapeDims, "", k67, kPlain, 0, {}}};
+inline constexpr AttrSchema k90[] = {{"n", kInt, 1, 16}, {"page_rank", kInt, 1, 1024}};
+inline constexpr DimPattern k91[] = {{"1", "T", 0}, {"1", "out", 0}};
+inline constexpr DimPattern k92[] = {{"page_rank", "pages", 0}, {"1", "in", 0}};
+inline constexpr DimPattern k93[] = {{"page_rank", "pages", 0}, {"1", "out", 0}};
+inline constexpr DimPattern k94[] = {{"1", "S", 0}, {"1", "mp", 0}};
+inline constexpr DimPattern k95[] = {{"1", "pages", 0}};
+inline constexpr DimPattern k96[] = {{"1", "R", 0}, {"page_rank", "mp", 0}};
+inline constexpr OperandSchema k97[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k67, kPlain, 0, {}}, {"offsets", false, true, false, kI32, "", kShapeDims, "", k68, kOffsets, 0, k53}, {"slots", false, false, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k70}, {"dy", false, false, false, kAnyFloat, "", kShapeDims, "", k91, kPlain, 0, {}}, {"a", false, false, false, kAnyFloat, "", kShapeDims, "", k92, kPlain, 0, {}}, {"b", false, false, false, kAnyFloat, "", kShapeDims, "", k93, kPlain, 0, {}}, {"table", false, false, false, kI32, "", kShapeDims, "", k94, kIndex, -1, k95}, {"scale", false, false, false, kF32, "", kShapeDims, "", k70, kPlain, 0, {}}, {"mid", false, true, false, kF32, "", kShapeDims, "", k96, kPlain, 0, {}}};
+inline constexpr OperandSchema k98[] = {{"da", false, false, false, kF32, "", kShapeDims, "", k92, kPlain, 0, {}}, {"db", false, false, false, kF32, "", kShapeDims, "", k93, kPlain, 0, {}}};
+inline constexpr AttrSchema k99[] = {{"page_rank", kInt, 1, 1024}};
+inline constexpr OpRule k100[] = {{"offsets", "T", "R", {}}};
+inline constexpr OperandSchema k101[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k67, kPlain, 0, {}}, {"dy", false, false, false, kAnyFloat, "", kShapeDims, "", k91, kPlain, 0, {}}};
+inline constexpr DimPattern k102[] = {{"1", "out", 0}, {"1", "in", 0}};
+inline constexpr OperandSchema k103[] = {{"dw", false, false, false, kF32, "", kShapeDims, "", k102, kPlain, 0, {}}};
+inline constexpr DimPattern k104[] = {{"1", "Tq", 0}, {"1", "I", 0}};
+inline constexpr DimPattern k105[] = {{"1", "Tk", 0}, {"1", "I", 0}};
+inline constexpr DimPattern k106[] = {{"1", "Tq", 0}};
+inline constexpr DimPattern k107[] = {{"1", "K", 1}};
+inline constexpr DimPattern k108[] = {{"1", "Tk", 0}};
+inline constexpr DimPattern k109[] = {{"1", "K", 0}};
+inline constexpr DimPattern k110[] = {{"1", "buckets", 0}, {"1", "heads", 0}};
+inline constexpr DimPattern k111[] = {{"page_len", "pages", 0}, {"1", "I", 0}};
+inline constexpr DimPattern k112[] = {{"page_len", "mp", 1}};
+inline constexpr DimPattern k113[] = {{"1", "S", 0}, {"1", "heads", 0}};
+inline constexpr OperandSchema k114[] = {{"q", false, false, false, kAnyFloat, "", kShapeDims, "", k104, kPlain, 0, {}}, {"k", false, false, false, kAnyFloat, "", kShapeDims, "", k105, kPlain, 0, {}}, {"v", false, false, false, kAnyFloat, "", kShapeDims, "", k105, kPlain, 0, {}}, {"q_offsets", false, true, false, kI32, "", kShapeDims, "", k68, kOffsets, 0, k106}, {"k_offsets", false, false, false, kI32, "", kShapeDims, "", k107, kOffsets, 0, k108}, {"kv_row", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k109}, {"bias", false, true, false, kAnyFloat, "", kShapeDims, "", k110, kPlain, 0, {}}, {"prefix_slot", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k70}, {"pk", false, true, false, kAnyFloat, "", kShapeDims, "", k111, kPlain, 0, {}}, {"pv", false, true, false, kAnyFloat, "", kShapeDims, "", k111, kPlain, 0, {}}, {"prefix_table", false, true, false, kI32, "", kShapeDims, "", k94, kIndex, -1, k95}, {"prefix_len", false, true, false, kI32, "", kShapeDims, "", k70, kIndex, 0, k112}, {"prefix_bias", false, true, false, kF32, "", kShapeDims, "", k113, kPlain, 0, {}}};
+inline constexpr DimPattern k115[] = {{"1", "Tq", 0}, {"1", "heads", 0}};
+inline constexpr OperandSchema k116[] = {{"o", false, false, false, kAttrDType, "", kShapeDims, "", k104, kPlain, 0, {}}, {"lse", false, true, false, kF32, "", kShapeDims, "", k115, kPlain, 0, {}}};
+inline constexpr AttrSchema k117[] = {{"heads", kInt, 1, 1024}, {"causal", kInt, 0, 1}, {"bidirectional", kInt, 0, 1}, {"max_distance", kInt, 1, 1048576}, {"page_len", kInt, 1, 4096}, {"policy", kInt, 0, 1}, {"dtype", kDTypeAttr, 0, 0}};
+inline constexpr const char* k118[] = {"pv", "prefix_table", "prefix_len", "prefix_slot"};
+inline constexpr const char* k119[] = {"pk"};
+inline constexpr OpRule k120[] = {{"q_offsets", "Tq", "R", {}}, {"kv_row", "K", "R", {}}, {"pk", "", "", k118}, {"prefix_bias", "", "", k119}};
+inline constexpr OperandSchema k121[] = {{"q", false, false, false, kAnyFloat, "", kShapeDims, "", k104, kPlain, 0, {}}, {"k", false, false, false, kAnyFloat, "", kShapeDims, "", k105, kPlain, 0, {}}, {"v", false, false, false, kAnyFloat, "", kShapeDims, "", k105, kPlain, 0, {}}, {"q_offsets", false, true, false, kI32, "", kShapeDims, "", k68, kOffsets, 0, k106}, {"k_offsets", false, false, false, kI32, "", kShapeDims, "", k107, kOffsets, 0, k108}, {"kv_row", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k109}, {"bias", false, true, false, kAnyFloat, "", kShapeDims, "", k110, kPlain, 0, {}}, {"prefix_slot", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k70}, {"pk", false, true, false, kAnyFloat, "", kShapeDims, "", k111, kPlain, 0, {}}, {"pv", false, true, false, kAnyFloat, "", kShapeDims, "", k111, kPlain, 0, {}}, {"prefix_table", false, true, false, kI32, "", kShapeDims, "", k94, kIndex, -1, k95}, {"prefix_len", false, true, false, kI32, "", kShapeDims, "", k70, kIndex, 0, k112}, {"prefix_bias", false, true, false, kF32, "", kShapeDims, "", k113, kPlain, 0, {}}, {"o", false, false, false, kAnyFloat, "", kShapeDims, "", k104, kPlain, 0, {}}, {"lse", false, false, false, kF32, "", kShapeDims, "", k115, kPlain, 0, {}}, {"do", false, false, false, kAnyFloat, "", kShapeDims, "", k104, kPlain, 0, {}}};
+inline constexpr OperandSchema k122[] = {{"dq", false, false, false, kF32, "", kShapeDims, "", k104, kPlain, 0, {}}, {"dk", false, false, false, kF32, "", kShapeDims, "", k105, kPlain, 0, {}}, {"dv", false, false, false, kF32, "", kShapeDims, "", k105, kPlain, 0, {}}, {"dbias", false, true, false, kF32, "", kShapeDims, "", k110, kPlain, 0, {}}, {"dpk", false, true, false, kF32, "", kShapeDims, "", k111, kPlain, 0, {}}, {"dpv", false, true, false, kF32, "", kShapeDims, "", k111, kPlain, 0, {}}, {"dprefix_bias", false, true, false, kF32, "", kShapeDims, "", k113, kPlain, 0, {}}};
+inline constexpr AttrSchema k123[] = {{"heads", kInt, 1, 1024}, {"causal", kInt, 0, 1}, {"bidirectional", kInt, 0, 1}, {"max_distance", kInt, 1, 1048576}, {"page_len", kInt, 1, 4096}, {"policy", kInt, 0, 1}};
+inline constexpr DimPattern k124[] = {{"1", "R", 0}, {"1", "I", 0}};
+inline constexpr DimPattern k125[] = {{"cache_len", "C", 0}, {"1", "I", 0}};
+inline constexpr DimPattern k126[] = {{"1", "cache_len", 1}};
+inline constexpr DimPattern k127[] = {{"1", "R", 0}, {"1", "cache_len", 0}};
+inline constexpr DimPattern k128[] = {{"1", "C", 0}};
+inline constexpr OperandSchema k129[] = {{"q", false, false, false, kAnyFloat, "", kShapeDims, "", k124, kPlain, 0, {}}, {"k", false, false, false, kAnyFloat, "", kShapeDims, "", k125, kPlain, 0, {}}, {"v", false, false, false, kAnyFloat, "", kShapeDims, "", k125, kPlain, 0, {}}, {"length", false, false, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k126}, {"ancestors", false, true, false, kI32, "", kShapeDims, "", k127, kIndex, 0, k128}, {"bias", false, true, false, kAnyFloat, "", kShapeDims, "", k110, kPlain, 0, {}}, {"prefix_slot", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k70}, {"pk", false, true, false, kAnyFloat, "", kShapeDims, "", k111, kPlain, 0, {}}, {"pv", false, true, false, kAnyFloat, "", kShapeDims, "", k111, kPlain, 0, {}}, {"prefix_table", false, true, false, kI32, "", kShapeDims, "", k94, kIndex, -1, k95}, {"prefix_len", false, true, false, kI32, "", kShapeDims, "", k70, kIndex, 0, k112}, {"prefix_bias", false, true, false, kF32, "", kShapeDims, "", k113, kPlain, 0, {}}};
+inline constexpr OperandSchema k130[] = {{"o", false, false, false, kAttrDType, "", kShapeDims, "", k124, kPlain, 0, {}}};
+inline constexpr AttrSchema k131[] = {{"heads", kInt, 1, 1024}, {"cache_len", kInt, 1, 1048576}, {"max_distance", kInt, 1, 1048576}, {"page_len", kInt, 1, 4096}, {"policy", kInt, 0, 1}, {"dtype", kDTypeAttr, 0, 0}};
+inline constexpr OpRule k132[] = {{"pk", "", "", k118}, {"prefix_bias", "", "", k119}};
+inline constexpr OperandSchema k133[] = {{"cache", false, false, true, kAnyFloat, "", kShapeDims, "", k125, kPlain, 0, {}}, {"x", false, false, false, kAnyFloat, "", kShapeDims, "", k124, kPlain, 0, {}}, {"length", false, false, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k126}};
+inline constexpr AttrSchema k134[] = {{"cache_len", kInt, 1, 1048576}};
+inline constexpr DimPattern k135[] = {{"1", "N", 0}, {"1", "d", 0}};
+inline constexpr DimPattern k136[] = {{"1", "hid", 0}, {"1", "d", 0}};
+inline constexpr DimPattern k137[] = {{"1", "hid", 0}};
+inline constexpr DimPattern k138[] = {{"1", "out_i", 0}, {"1", "hid", 0}};
+inline constexpr DimPattern k139[] = {{"1", "out_i", 0}};
+inline constexpr OperandSchema k140[] = {{"u", false, false, false, kAnyFloat, "", kShapeDims, "", k135, kPlain, 0, {}}, {"w1", false, false, false, kAnyFloat, "", kShapeDims, "", k136, kPlain, 0, {}}, {"b1", false, false, false, kAnyFloat, "", kShapeDims, "", k137, kPlain, 0, {}}, {"w2", true, false, false, kAnyFloat, "", kShapeDims, "", k138, kPlain, 0, {}}, {"b2", true, false, false, kAnyFloat, "", kShapeDims, "", k139, kPlain, 0, {}}};
+inline constexpr DimPattern k141[] = {{"1", "N", 0}, {"1", "hid", 0}};
+inline constexpr DimPattern k142[] = {{"1", "N", 0}, {"1", "out_i", 0}};
+inline constexpr OperandSchema k143[] = {{"t", false, false, false, kF32, "", kShapeDims, "", k141, kPlain, 0, {}}, {"y", true, false, false, kF32, "", kShapeDims, "", k142, kPlain, 0, {}}};
+inline constexpr AttrSchema k144[] = {{"n", kInt, 1, 512}, {"output_scale", kFloat, 0, 0}};
+inline constexpr OperandSchema k145[] = {{"u", false, false, false, kAnyFloat, "", kShapeDims, "", k135, kPlain, 0, {}}, {"w1", false, false, false, kAnyFloat, "", kShapeDims, "", k136, kPlain, 0, {}}, {"t", false, false, false, kF32, "", kShapeDims, "", k141, kPlain, 0, {}}, {"w2", true, false, false, kAnyFloat, "", kShapeDims, "", k138, kPlain, 0, {}}, {"dy", true, false, false, kAnyFloat, "", kShapeDims, "", k142, kPlain, 0, {}}};
+inline constexpr OperandSchema k146[] = {{"du", false, false, false, kF32, "", kShapeDims, "", k135, kPlain, 0, {}}, {"dw1", false, false, false, kF32, "", kShapeDims, "", k136, kPlain, 0, {}}, {"db1", false, false, false, kF32, "", kShapeDims, "", k137, kPlain, 0, {}}, {"dw2", true, false, false, kF32, "", kShapeDims, "", k138, kPlain, 0, {}}, {"db2", true, false, false, kF32, "", kShapeDims, "", k139, kPlain, 0, {}}};
+inline constexpr DimPattern k147[] = {{"1", "V", 0}};
+inline constexpr OperandSchema k148[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k56, kPlain, 0, {}}, {"w", false, false, false, kAnyFloat, "", kShapeDims, "", k51, kPlain, 0, {}}, {"labels", false, false, false, kI32, "", kShapeDims, "", k53, kIndex, -1, k147}};
+inline constexpr OperandSchema k149[] = {{"logp", false, false, false, kF32, "", kShapeDims, "", k53, kPlain, 0, {}}, {"lse", false, false, false, kF32, "", kShapeDims, "", k53, kPlain, 0, {}}};
+inline constexpr AttrSchema k150[] = {{"scale", kFloat, 0, 0}};
+inline constexpr OperandSchema k151[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k56, kPlain, 0, {}}, {"w", false, false, false, kAnyFloat, "", kShapeDims, "", k51, kPlain, 0, {}}, {"labels", false, false, false, kI32, "", kShapeDims, "", k53, kIndex, -1, k147}, {"lse", false, false, false, kF32, "", kShapeDims, "", k53, kPlain, 0, {}}, {"g", false, false, false, kF32, "", kShapeDims, "", k53, kPlain, 0, {}}};
+inline constexpr OperandSchema k152[] = {{"dx", false, false, false, kF32, "", kShapeDims, "", k56, kPlain, 0, {}}, {"dw", false, true, false, kF32, "", kShapeDims, "", k51, kPlain, 0, {}}};
+inline constexpr DimPattern k153[] = {{"1", "R", 0}, {"1", "V", 0}};
+inline constexpr OperandSchema k154[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k153, kPlain, 0, {}}};
+inline constexpr OperandSchema k155[] = {{"y", false, false, false, kF32, "", kShapeDims, "", k153, kPlain, 0, {}}};
+inline constexpr DimPattern k156[] = {{"1", "R", 0}, {"1", "H", 0}};
+inline constexpr DimPattern k157[] = {{"1", "H", 1}};
+inline constexpr DimPattern k158[] = {{"1", "E", 0}};
+inline constexpr DimPattern k159[] = {{"1", "B", 0}, {"1", "L", 0}};
+inline constexpr DimPattern k160[] = {{"1", "U", 0}};
+inline constexpr OperandSchema k161[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k153, kPlain, 0, {}}, {"history", false, false, false, kI32, "", kShapeDims, "", k156, kIndex, 0, k147}, {"length", false, false, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k157}, {"eos", false, true, false, kI32, "", kShapeDims, "", k158, kIndex, 0, k147}, {"banned", false, true, false, kI32, "", kShapeDims, "", k159, kIndex, -1, k147}, {"suppress", false, true, false, kI32, "", kShapeDims, "", k160, kIndex, 0, k147}};
+inline constexpr AttrSchema k162[] = {{"repetition_penalty", kFloat, 0, 0}, {"no_repeat_ngram", kInt, 0, 1048576}, {"min_length", kInt, 0, 1048576}};
+inline constexpr DimPattern k163[] = {{"1", "R", 0}, {"1", "k", 0}};
+inline constexpr OperandSchema k164[] = {{"value", false, false, false, kF32, "", kShapeDims, "", k163, kPlain, 0, {}}, {"id", false, false, false, kI32, "", kShapeDims, "", k163, kPlain, 0, {}}};
+inline constexpr AttrSchema k165[] = {{"k", kInt, 1, 4096}};
+inline constexpr DimPattern k166[] = {{"1", "R", 0}, {"0", "", 4}};
+inline constexpr DimPattern k167[] = {{"1", "R", 0}, {"0", "", 2}};
+inline constexpr OperandSchema k168[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k153, kPlain, 0, {}}, {"token", false, false, true, kI32, "", kShapeDims, "", k69, kPlain, 0, {}}, {"length", false, false, true, kI32, "", kShapeDims, "", k69, kIndex, 0, k157}, {"done", false, false, true, kI32, "", kShapeDims, "", k69, kPlain, 0, {}}, {"history", false, false, true, kI32, "", kShapeDims, "", k156, kPlain, 0, {}}, {"params", false, false, false, kF32, "", kShapeDims, "", k166, kPlain, 0, {}}, {"seed", false, false, false, kI32, "", kShapeDims, "", k167, kPlain, 0, {}}, {"eos", false, false, false, kI32, "", kShapeDims, "", k158, kIndex, 0, k147}};
+inline constexpr OperandSchema k169[] = {{"next", false, false, false, kI32, "", kShapeDims, "", k69, kPlain, 0, {}}, {"logp", false, false, false, kF32, "", kShapeDims, "", k69, kPlain, 0, {}}, {"stop", false, false, false, kI32, "", kShapeDims, "", k25, kPlain, 0, {}}};
+inline constexpr AttrSchema k170[] = {{"pad", kInt, 0, 2147483647}};
+inline constexpr OpSchema ops[kOpCount] = {
+    {"reshape", true, k0, k1, {}, {}},
+    {"split_rows", true, k3, k5, k6, {}},
+    {"concat_rows", false, k7, k8, k9, {}},
+    {"gather_rows", false, k13, k15, k16, {}},
+    {"scatter_add_rows", false, k17, k18, {}, {}},
+    {"write_rows", false, k19, {}, {}, {}},
+    {"add", false, k20, k21, k16, {}},
+    {"mul", false, k20, k21, k16, {}},
+    {"scale", false, k22, k23, k24, {}},
+    {"scale_by", false, k26, k23, k16, {}},
+    {"cast", false, k22, k23, k16, {}},
+    {"expand", false, k27, k28, {}, {}},
+    {"fill", false, {}, k28, k29, {}},
+    {"dropout", false, k31, k23, k32, {}},
+    {"activation", false, k22, k23, k33, {}},
+    {"activation_grad", false, k34, k35, k36, {}},
+    {"gated_activation", false, k20, k21, k33, {}},
+    {"gated_activation_grad", false, k37, k38, k36, {}},
+    {"sum", false, k22, k39, {}, {}},
+    {"global_norm", false, k40, k39, k41, {}},
+    {"grad_scale", false, k42, k43, k44, {}},
+    {"adamw", false, k46, {}, k47, {}},
+    {"accumulate", false, k48, {}, {}, {}},
+    {"assign", false, k49, {}, {}, {}},
+    {"zero", false, k50, {}, {}, {}},
+    {"embedding", false, k55, k57, k16, {}},
+    {"embedding_grad", false, k58, k59, {}, {}},
+    {"rms_norm", false, k61, k62, k63, {}},
+    {"rms_norm_grad", false, k64, k65, k66, {}},
+    {"lora_linear", false, k80, k82, k83, k87},
+    {"lora_linear_dx", false, k88, k89, k90, k87},
+    {"lora_linear_dab", false, k97, k98, k99, k100},
+    {"linear_dw", false, k101, k103, {}, {}},
+    {"prefix_attention", false, k114, k116, k117, k120},
+    {"prefix_attention_grad", false, k121, k122, k123, k120},
+    {"prefix_attention_decode", false, k129, k130, k131, k132},
+    {"kv_append", false, k133, {}, k134, {}},
+    {"hyper_heads", false, k140, k143, k144, {}},
+    {"hyper_heads_grad", false, k145, k146, k144, {}},
+    {"cross_entropy", false, k148, k149, k150, {}},
+    {"cross_entropy_grad", false, k151, k152, k150, {}},
+    {"log_softmax", false, k154, k155, {}, {}},
+    {"logit_rules", false, k161, k155, k162, {}},
+    {"top_k", false, k154, k164, k165, {}},
+    {"sample", false, k168, k169, k170, {}},
+};
+}  // namespace op_table
+
+inline const OpSchema& op_schema(int id) { return op_table::ops[id]; }
 
 }  // namespace ht

@@ -4,6 +4,7 @@
 
 #include "cpu/gemm_kernels.h"
 #include "cpu/gemm_pack.h"
+#include "cpu/gemm_rows.h"
 #include "cpu/threads.h"
 #include "cpu/workspace.h"
 
@@ -227,6 +228,8 @@ PackedB pack_b(const Matrix& b) {
 
 void gemm(const Matrix& a, const Matrix& b, const MatrixOut& c, const GemmOptions& options) {
   if (c.rows <= 0 || c.cols <= 0) return;
+  const bool packed = options.packed_b && options.packed_b->usable();
+  if (!packed && gemm_few_rows(a, b, c, options)) return;
   GemmCall(a, b, c, options).run();
 }
 

@@ -25,6 +25,7 @@ const GemmKernels& gemm_kernels(Isa isa) {
 
 }  // namespace ht::cpu
 #else
+#include "cpu/gemm_rows.inc"
 #include "cpu/gemm_tile.inc"
 
 void widen(const bf16_t* from, float* to, int64_t n) {
@@ -36,6 +37,6 @@ void narrow(const float* from, bf16_t* to, int64_t n) {
 }
 
 GemmKernels kernels(TileKernel pairs) {
-  return {kMr, kNr, any_tile<F32Panels>, any_tile<F32PairPanels>, pairs, widen, narrow};
+  return {kMr, kNr, any_tile<F32Panels>, any_tile<F32PairPanels>, pairs, few_rows<float>, few_rows<bf16_t>, widen, narrow};
 }
 #endif

@@ -20,11 +20,27 @@ struct TileArgs {
 };
 using TileKernel = void (*)(const TileArgs&);
 
+// Few rows with an unpacked B: A fp32 [rows][k], column j of B at b + j * b_stride, contiguous in k.
+struct RowsArgs {
+  int64_t k;
+  const float* a;
+  const void* b;
+  int64_t b_stride;  // in elements
+  float* c;
+  int64_t ldc;
+  int rows;
+  int64_t cols;
+  float alpha;
+  bool load_c;
+};
+using RowsKernel = void (*)(const RowsArgs&);
+
 struct GemmKernels {
   int mr, nr;
   TileKernel f32;        // A fp32, B fp32
   TileKernel f32_pairs;  // A fp32, B bf16 in pairs of k, widened on load
   TileKernel pairs;      // A and B bf16 in pairs of k; nullptr where widening A while packing is as good
+  RowsKernel rows_f32, rows_bf16;
   void (*widen)(const bf16_t* from, float* to, int64_t n);
   void (*narrow)(const float* from, bf16_t* to, int64_t n);
 };

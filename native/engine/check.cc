@@ -57,7 +57,7 @@ class NodeCheck {
   }
 
   // How often the repeated group occurs; attribute n says it too.
-  int32_t repeats(const std::vector<OperandSchema>& list, size_t given, const char* what) const {
+  int32_t repeats(const List<OperandSchema>& list, size_t given, const char* what) const {
     const int64_t single = std::count_if(list.begin(), list.end(), [](const OperandSchema& o) { return !o.repeat; });
     const int64_t group = static_cast<int64_t>(list.size()) - single;
     const int64_t n = group ? attr_value("n") : 0;
@@ -65,7 +65,7 @@ class NodeCheck {
     return static_cast<int32_t>(n);
   }
 
-  static int position(const std::vector<OperandSchema>& list, int schema, int repetition) {
+  static int position(const List<OperandSchema>& list, int schema, int repetition) {
     int single = 0;
     for (const OperandSchema& o : list) single += !o.repeat;
     const int group = static_cast<int>(list.size()) - single;
@@ -74,7 +74,7 @@ class NodeCheck {
 
   int32_t repetitions(const OperandSchema& o, bool output) const { return o.repeat ? (output ? out_repeats_ : in_repeats_) : 1; }
 
-  void operands(const std::vector<OperandSchema>& list, const std::vector<int32_t>& ids, bool output) {
+  void operands(const List<OperandSchema>& list, const std::vector<int32_t>& ids, bool output) {
     for (size_t s = 0; s < list.size(); ++s) {
       const OperandSchema& o = list[s];
       for (int32_t r = 0; r < repetitions(o, output); ++r) {

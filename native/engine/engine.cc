@@ -107,7 +107,10 @@ std::shared_ptr<CompiledProgram> Engine::compile(const int32_t* words, int64_t c
 Bound& Engine::bind(CompiledProgram& compiled, const std::vector<int32_t>& symbols) {
   const uint64_t need = static_cast<uint64_t>(compiled.program.arena_bytes) + compiled.workspace_bytes;
   if (!arena_ || arena_->bytes < need) {
+    if (memory_limit_ && buffer_bytes_ + need > memory_limit_)  // buffers made since the program was compiled
+      throw Error("MEMORY_LIMIT", "program", format("needs an arena of %llu bytes beside %llu of buffers; the limit is %llu.", static_cast<unsigned long long>(need), static_cast<unsigned long long>(buffer_bytes_.load()), static_cast<unsigned long long>(memory_limit_)));
     arena_.reset();
+    arena_bytes_ = 0;
     arena_ = std::make_unique<Storage>(backend_, need);
     arena_bytes_ = need;
     ++layout_;
@@ -195,12 +198,26 @@ void Engine::from_device(const void* from, DType type, int64_t elements, std::ve
   }
 }
 
+void Engine::make_own(Buffer& b, bool keep_content) {
+  if (!b.storage->shared) {
+    b.storage->cache.clear();
+    return;
+  }
+  auto own = std::make_shared<Storage>(backend_, b.storage->bytes);
+  if (keep_content) {
+    check(backend_->copy(backend_->self, own->data, b.storage->data, own->bytes, 2));
+    check(backend_->sync(backend_->self));
+  }
+  b.storage = std::move(own);
+  ++layout_;
+}
+
 static DType host_type(DType stored) { return stored == DType::BF16 ? DType::F32 : stored; }
 
 void Engine::write(Buffer& b, const HostArray& data, int64_t offset) {
   const DType type = stored(b.dtype);
   const int64_t n = static_cast<int64_t>(data.bytes.size() / dtype_size(data.dtype));
-  b.storage->cache.clear();
+  make_own(b, n < b.elements);
   to_device(data, type, static_cast<char*>(b.storage->data) + offset * static_cast<int64_t>(dtype_size(type)), n);
   if (b.dtype != DType::I32) return;
   std::memcpy(b.shadow.data() + offset, data.bytes.data(), data.bytes.size());
@@ -225,9 +242,9 @@ void Engine::load(Buffer& b, const FileRange& range, int64_t offset) {
       ++layout_;
       return;
     }
-  b.storage->cache.clear();
   std::vector<char> staging(static_cast<size_t>(n) * dtype_size(type));
   read_file_range(range, type, staging.data(), n);
+  make_own(b, !whole);
   check(backend_->copy(backend_->self, static_cast<char*>(b.storage->data) + offset * static_cast<int64_t>(dtype_size(type)), staging.data(), staging.size(), 0));
   check(backend_->sync(backend_->self));
   if (key.empty()) return;

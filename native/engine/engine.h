@@ -84,6 +84,8 @@ class Engine {
   void check(HtStatus status) const;
   bool widens() const { return widens_; }
   DType stored(DType t) const { return widens_ && dtype_is_float(t) ? DType::F64 : t; }
+  // Before a write: storage that other buffers may hold is replaced by a copy.
+  void make_own(Buffer& buffer, bool keep_content);
   Bound& bind(CompiledProgram& program, const std::vector<int32_t>& symbols);
   void check_indices(const CompiledProgram& program, const Bound& bound, const RunRequest& request) const;
   void copy_feeds(CompiledProgram& program, Bound& bound, const RunRequest& request);

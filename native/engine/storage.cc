@@ -74,6 +74,7 @@ std::shared_ptr<Storage> keep_weights(const std::string& key, std::shared_ptr<St
   for (auto it = s.entries.begin(); it != s.entries.end();) it = it->second.expired() ? s.entries.erase(it) : std::next(it);
   std::weak_ptr<Storage>& entry = s.entries[key];
   if (auto there = entry.lock()) return there;
+  storage->shared = true;
   entry = storage;
   return storage;
 }

@@ -13,6 +13,7 @@ struct Storage {
   void* data = nullptr;
   size_t bytes = 0;
   DerivedCache cache;
+  bool shared = false;  // other buffers may come to hold it: its bytes no longer change
 
   Storage(HtBackend* backend, size_t bytes);  // zeroed; throws Error MEMORY_LIMIT
   ~Storage();

@@ -44,14 +44,25 @@ Draft next_token() {
 Draft device_indices() {
   Draft d("device indices");
   const int32_t x = d.feed(F32, {n(2), n(9)}), tokens = d.feed(F32, {n(6), n(4)}), table = d.buffer(BF16, {n(3), n(4)}), w = d.buffer(F32, {n(4), n(4)});
-  const int32_t value = d.out(F32, {n(2), n(3)}), id = d.out(I32, {n(2), n(3)}), all = d.out(I32, {n(6)}), first = d.out(I32, {n(3)}), second = d.out(I32, {n(3)}), square = d.out(I32, {n(3), n(2)});
-  const int32_t pair = d.out(I32, {n(2)}), pair2 = d.out(I32, {n(2)}), pair3 = d.out(I32, {n(2)});
+  const int32_t value = d.out(F32, {n(2), n(3)}), id = d.out(I32, {n(2), n(3)}), all = d.out(I32, {n(6)}), column = d.out(I32, {n(6), n(1)}), square = d.out(I32, {n(3), n(2)});
+  // Vectors of `height` that together are the column.
+  const auto parts = [&](int32_t height) {
+    Ids blocks, vectors;
+    for (int32_t i = 0; i < 6 / height; ++i) {
+      blocks.push_back(d.out(I32, {n(height), n(1)}));
+      vectors.push_back(d.out(I32, {n(height)}));
+    }
+    d.node(Op::split_rows, {column}, blocks, {6 / height});
+    for (size_t i = 0; i < blocks.size(); ++i) d.node(Op::reshape, {blocks[i]}, {vectors[i]});
+    return vectors;
+  };
   const auto mat = [&](int32_t height, DType t = DType::F32) { return d.out(t, {n(height), n(4)}); };
   d.node(Op::top_k, {x}, {value, id}, {3});
   d.node(Op::reshape, {id}, {all});
-  d.node(Op::split_rows, {all}, {first, second}, {2});
-  d.node(Op::split_rows, {all}, {pair, pair2, pair3}, {3});
+  d.node(Op::reshape, {id}, {column});
   d.node(Op::reshape, {all}, {square});
+  const Ids threes = parts(3), twos = parts(2);
+  const int32_t first = threes[0], second = threes[1], pair = twos[0], pair2 = twos[1];
   const int32_t gathered = mat(6), scattered = mat(5), embedded = mat(6), dtable = mat(3), dprompt = mat(2), logp = d.out(F32, {n(6)}), lse = d.out(F32, {n(6)});
   d.node(Op::gather_rows, {tokens, all}, {gathered}, {F32});
   d.node(Op::scatter_add_rows, {tokens, all}, {scattered});
@@ -75,7 +86,7 @@ Draft device_indices() {
   return d;
 }
 
-// The same for the ops of a generation step, whose state a feed never checks: top_k's ids are copied nowhere, so they are used directly.
+// The same for the ops of a generation step.
 Draft device_generation() {
   Draft d("device generation");
   const int32_t x = d.feed(F32, {n(3), n(8)}), cache = d.buffer(F32, {n(8), n(8)}), params = d.feed(F32, {n(3), n(4)}), seed = d.feed(I32, {n(3), n(2)});

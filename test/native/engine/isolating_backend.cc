@@ -43,7 +43,7 @@ class Copies {
 void run_isolated(const HtNode& node, Kernel kernel) {
   const OpSchema& schema = op_schema(node.op);
   size_t inputs = 0, outputs = 0;
-  const auto count = [&](const std::vector<OperandSchema>& list) {
+  const auto count = [&](const List<OperandSchema>& list) {
     size_t total = 0;
     for (const OperandSchema& o : list) total += o.repeat ? static_cast<size_t>(node.call.attr[0].i) : 1;  // n stands first
     return total;

@@ -130,7 +130,7 @@ inline Slot bind_slot(const Bound& b, const OperandSchema& o, int rep) {
   return slot;
 }
 
-inline void bind_side(Bound& b, const std::vector<OperandSchema>& operands, std::vector<Slot>& slots) {
+inline void bind_side(Bound& b, const List<OperandSchema>& operands, std::vector<Slot>& slots) {
   int repetitions = 0;
   for (const OperandSchema& o : operands) {
     if (o.repeat) repetitions = static_cast<int>(attr_value(b, "n"));
