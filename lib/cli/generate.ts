@@ -103,17 +103,15 @@ async function* source(io: Io, queries: readonly string[], input: string | undef
 
 /** One query per line; an empty line is an empty query, so that answers keep the line numbers of their queries. */
 async function* lines(io: Io, from: Readable, file: string | undefined): AsyncGenerator<string> {
-  let failure: NodeJS.ErrnoException | undefined;
   const reader = createInterface({ input: from, crlfDelay: Infinity, signal: io.signal });
-  from.on('error', (error) => {
-    failure = error;
-    reader.close();
-  });
-  yield* reader;
-  if (!failure) return;
-  const where = file ?? 'stdin';
-  if (failure.code === 'ENOENT') throw new HypertuneError('FILE_NOT_FOUND', `${where} does not exist.`, { field: '--input', remedy: 'Give a file with one query per line.' });
-  throw new HypertuneError('FILE_IO', `cannot read ${where}: ${failure.message}.`, { field: '--input', cause: failure });
+  try {
+    yield* reader;
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const where = file ?? 'stdin';
+    if (code === 'ENOENT') throw new HypertuneError('FILE_NOT_FOUND', `${where} does not exist.`, { field: '--input', remedy: 'Give a file with one query per line.', cause });
+    throw new HypertuneError('FILE_IO', `cannot read ${where}: ${message}.`, { field: '--input', remedy: 'Give a file with one query per line.', cause });
+  }
 }
 
 async function* batches(queries: AsyncIterable<string>, size: number): AsyncGenerator<string[]> {

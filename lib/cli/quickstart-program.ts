@@ -74,9 +74,10 @@ async function quickstart(io: Io, folder: string, { out, json, progress: forced 
   });
 }
 
-/** Saves the adapter that answered best, and asks what was read back the same queries. */
+/** Saves the adapter that answered best, a LoRA one where there is one (PEFT holds every LoRA), and asks what was read back the same queries. */
 async function writeBest(model: HyperT5, results: readonly TaskResult[], out: string, signal: AbortSignal): Promise<{ out: string; kind: string; task: string; description: string; format: string; same: boolean }> {
-  const best = results.reduce((a, b) => (b.correct.adapted > a.correct.adapted ? b : a));
+  const lora = results.filter(({ kind }) => kind === 'lora');
+  const best = (lora.length ? lora : results).reduce((a, b) => (b.correct.adapted > a.correct.adapted ? b : a));
   const format = await best.adapter.save(out);
   const loaded = await model.loadAdapter(out);
   const answers = await model.generate(best.answered.map(({ query }) => query), { adapter: loaded, signal });

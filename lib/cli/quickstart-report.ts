@@ -2,7 +2,7 @@
 import type { TaskResult } from './measure.ts';
 
 /** Queries shown per task; the accuracies count all of them. */
-const SHOWN = 2;
+const SHOWN = 3;
 const COLUMNS: readonly [string, number][] = [['alone', 8], ['these', 8], ['other', 8], ['adapt ms', 10], ['ms/token', 10]];
 
 export function tableHead(title: string): string {

@@ -2,7 +2,7 @@
 import type { Graph } from '../graph.ts';
 import type { GradientRules } from '../gradient-rule.ts';
 import type { Value } from '../node.ts';
-import type { Rounded } from './elementwise.ts';
+import type { Rounded } from './arguments.ts';
 
 /** `gelu_new` is the tanh form of GELU. */
 export type Activation = 'relu' | 'gelu_new' | 'tanh' | 'sigmoid';

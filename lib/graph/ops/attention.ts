@@ -3,7 +3,7 @@ import type { Graph } from '../graph.ts';
 import type { GradientRequest, GradientRules } from '../gradient-rule.ts';
 import type { FloatType, Node, Value } from '../node.ts';
 import { refuseAt } from '../shapes.ts';
-import type { Named } from './elementwise.ts';
+import type { Named } from './arguments.ts';
 
 /** Key/value rows in front of each row's own keys (Li & Liang 2021, arXiv:2101.00190), read from pages of a bank. */
 export interface Prefix {

@@ -2,7 +2,7 @@
 import type { Graph } from '../graph.ts';
 import type { GradientRules } from '../gradient-rule.ts';
 import type { Value } from '../node.ts';
-import type { Named } from './elementwise.ts';
+import type { Named } from './arguments.ts';
 
 export interface CrossEntropyArgs extends Named {
   /** [T, d]. */

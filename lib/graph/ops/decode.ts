@@ -1,7 +1,7 @@
 /** From logits to the next token. None of these has a gradient. */
 import type { Graph } from '../graph.ts';
 import type { Value } from '../node.ts';
-import type { Named } from './elementwise.ts';
+import type { Named } from './arguments.ts';
 
 /** x - log sum exp(x) per row; f32 [R, V]. */
 export function logSoftmax(g: Graph, { x, name }: { x: Value } & Named): Value {

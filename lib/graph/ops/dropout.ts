@@ -2,7 +2,7 @@
 import type { Graph } from '../graph.ts';
 import type { GradientRules } from '../gradient-rule.ts';
 import type { Value } from '../node.ts';
-import type { Rounded } from './elementwise.ts';
+import type { Rounded } from './arguments.ts';
 
 export interface DropoutArgs extends Rounded {
   x: Value;

@@ -3,17 +3,8 @@ import type { Shape } from '../dims.ts';
 import type { Graph } from '../graph.ts';
 import type { GradientRules } from '../gradient-rule.ts';
 import type { FloatType, Value } from '../node.ts';
+import type { Named, Rounded } from './arguments.ts';
 import { sum } from './reduce.ts';
-
-export interface Named {
-  /** Last part of the node's name in messages. */
-  name?: string;
-}
-
-export interface Rounded extends Named {
-  /** Type of the result; f32 when absent. */
-  dtype?: FloatType;
-}
 
 /** a + b. */
 export function add(g: Graph, { a, b, dtype = 'f32', name }: { a: Value; b: Value } & Rounded): Value {

@@ -3,7 +3,7 @@ import type { Shape } from '../dims.ts';
 import type { Graph } from '../graph.ts';
 import type { GradientRules } from '../gradient-rule.ts';
 import type { Value } from '../node.ts';
-import type { Rounded } from './elementwise.ts';
+import type { Rounded } from './arguments.ts';
 
 export interface EmbeddingArgs extends Rounded {
   /** [V, d]. */

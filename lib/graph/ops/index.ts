@@ -18,6 +18,7 @@ export * from './attention.ts';
 export * from './cross-entropy.ts';
 export * from './decode.ts';
 export * from './dropout.ts';
+export type * from './arguments.ts';
 export * from './elementwise.ts';
 export * from './embedding.ts';
 export * from './hyper-heads.ts';

@@ -2,7 +2,7 @@
 import type { Graph } from '../graph.ts';
 import type { GradientRequest, GradientRules } from '../gradient-rule.ts';
 import type { FloatType, Value } from '../node.ts';
-import type { Rounded } from './elementwise.ts';
+import type { Rounded } from './arguments.ts';
 import { mul } from './elementwise.ts';
 import { gatherRows } from './rows.ts';
 

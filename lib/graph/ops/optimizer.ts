@@ -1,7 +1,7 @@
 /** Parameter updates. All are effects or have no gradient. */
 import type { Graph } from '../graph.ts';
 import type { Value } from '../node.ts';
-import type { Named } from './elementwise.ts';
+import type { Named } from './arguments.ts';
 
 /**
  * Turns summed gradients into clipped means: scale = min(1, maxNorm / (norm / count)) / count and norm / count, both f32 [1].

@@ -3,7 +3,7 @@ import type { Size } from '../dims.ts';
 import type { Graph } from '../graph.ts';
 import type { GradientRules } from '../gradient-rule.ts';
 import type { Value } from '../node.ts';
-import type { Named, Rounded } from './elementwise.ts';
+import type { Named, Rounded } from './arguments.ts';
 import { splitRows } from './view.ts';
 
 /** Blocks [P, C] one below the other: [n*P, C]. */

@@ -1,7 +1,7 @@
 /** Effects on persistent buffers, in the order they are built. */
 import type { Graph } from '../graph.ts';
 import type { Value } from '../node.ts';
-import type { Named } from './elementwise.ts';
+import type { Named } from './arguments.ts';
 
 /** buffer += x; the buffer is f32. */
 export function accumulate(g: Graph, { buffer, x, name }: { buffer: Value; x: Value } & Named): void {

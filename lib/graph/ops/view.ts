@@ -3,7 +3,7 @@ import type { Shape } from '../dims.ts';
 import type { Graph } from '../graph.ts';
 import type { GradientRules } from '../gradient-rule.ts';
 import type { Value } from '../node.ts';
-import type { Named } from './elementwise.ts';
+import type { Named } from './arguments.ts';
 
 /** x with other dimensions and as many elements. */
 export function reshape(g: Graph, { x, shape, name }: { x: Value; shape: Shape } & Named): Value {
