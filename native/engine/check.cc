@@ -199,16 +199,10 @@ class NodeCheck {
     }
   }
 
-  // A dimension that no operand names gets its size here, so that a later rule can compare it.
+  // Where no operand names dimension b, it gets its size here, so that a later rule can compare it. a is never optional.
   void same_size(const OpRule& rule) {
-    const auto a = bound_.find(rule.a), b = bound_.find(rule.b);
-    if (a != bound_.end() && b != bound_.end()) {
-      if (a->second != b->second) refuse(rule.operand, format("is absent, so %s must equal %s", rule.a, rule.b));
-    } else if (a != bound_.end()) {
-      bound_[rule.b] = a->second;
-    } else if (b != bound_.end()) {
-      bound_[rule.a] = b->second;
-    }
+    const Dim size = bound_.at(rule.a);
+    if (bound_.emplace(rule.b, size).first->second != size) refuse(rule.operand, format("is absent, so %s must equal %s", rule.a, rule.b));
   }
 
   // What the notation cannot say: heads divide the inner width I, and a bias table has a bucket at any size.

@@ -131,8 +131,8 @@ class Fuzzer {
           for (const Node& node : program->program.nodes) ops.insert(node.op);
           for (int round = 0; round < 3; ++round) {
             RunRequest request;
-            do request.symbols = draw_symbols(program->program, random);
-            while (round == 0 && std::count(request.symbols.begin(), request.symbols.end(), 0));
+            do request.symbols = draw_symbols(program->program, random);  // none 0: rows need something to point at
+            while (std::count(request.symbols.begin(), request.symbols.end(), 0));
             if (round == 2) request.symbols.assign(request.symbols.size(), 0);
             request.feeds = draw_feeds(program->program, request.symbols, random);
             if (round == 2) request.repeat = 2;
