@@ -68,8 +68,8 @@ using Epilogue = FunctionRef<void(int64_t m0, int64_t m1, int64_t n0, int64_t n1
 struct GemmOptions {
   float alpha = 1.0f;
   bool accumulate = false;           // beta: false = 0 (C is not read), true = 1
-  const PackedB* packed_b = nullptr; // the same values as B; ignored when not usable()
-  Epilogue epilogue;                 // empty: none
+  const PackedB* packed_b = nullptr; // the same values as B; B itself is read when not usable(), or where that is faster
+  Epilogue epilogue;                 // empty: none; not owned, so give it a named callable
 };
 
 // C[M,N] = alpha * A[M,K] * B[K,N] (+ C). Sizes may be 0; K = 0 gives 0 (+ C). NaN and infinities propagate.

@@ -228,6 +228,7 @@ class NodeCheck {
       for (int32_t r = 0; r < repetitions(o, false); ++r) {
         const int32_t id = node_.in[position(schema_.inputs, s, r)];
         if (id < 0) continue;
+        if (o.role == kOffsets && p_.values[p_.root(id)].kind == ValueKind::Computed) refuse(o.name, "cut rows, so they must be known before the run: a feed or a buffer");
         IndexCheck check{id, o.role == kOffsets, o.index_lo, {}, index_, o.name};
         for (const DimPattern& t : o.bound) check.hi.push_back(term(t, r));
         const bool seen = std::any_of(p_.checks.begin(), p_.checks.end(), [&](const IndexCheck& c) {
@@ -247,6 +248,15 @@ class NodeCheck {
   std::map<std::string, Dim> bound_;
 };
 
+// Kernels rely on offsets that cut their tokens, so what a run checked must hold to its end.
+void check_offsets(const Program& p) {
+  for (const IndexCheck& check : p.checks) {
+    const Value& root = p.values[p.root(check.value)];
+    if (check.offsets && root.kind == ValueKind::Buffer && std::binary_search(p.written.begin(), p.written.end(), root.index))
+      throw Error("GRAPH_INVALID", node_label(p, check.node) + " operand " + check.operand, "are offsets that this program writes itself");
+  }
+}
+
 }  // namespace
 
 void check_nodes(Program& p, const std::vector<BufferSpec>& buffers) {
@@ -254,6 +264,7 @@ void check_nodes(Program& p, const std::vector<BufferSpec>& buffers) {
   for (size_t i = 0; i < p.nodes.size(); ++i) NodeCheck(p, static_cast<int32_t>(i), buffers).run();
   std::sort(p.written.begin(), p.written.end());
   p.written.erase(std::unique(p.written.begin(), p.written.end()), p.written.end());
+  check_offsets(p);
 }
 
 }  // namespace ht

@@ -132,7 +132,13 @@ Bound& Engine::bind(CompiledProgram& compiled, const std::vector<int32_t>& symbo
   return *kept.front();
 }
 
-void Engine::check_indices(const CompiledProgram& compiled, const Bound& bound, const RunRequest& request) const {
+void Engine::refresh_shadow(Buffer& b) {
+  check(backend_->copy(backend_->self, b.shadow.data(), b.storage->data, b.shadow.size() * sizeof(int32_t), 1));
+  check(backend_->sync(backend_->self));
+  b.shadow_valid = true;
+}
+
+void Engine::check_indices(const CompiledProgram& compiled, const Bound& bound, const RunRequest& request) {
   const Program& p = compiled.program;
   for (const IndexCheck& c : p.checks) {
     const int32_t root = p.root(c.value);
@@ -142,8 +148,10 @@ void Engine::check_indices(const CompiledProgram& compiled, const Bound& bound, 
     if (source.kind == ValueKind::Feed) {
       data = as<int32_t>(request.feeds[source.index]);
       field = format("feed %d", source.index);
-    } else if (source.kind == ValueKind::Buffer && compiled.buffers[source.index]->shadow_valid) {
-      data = compiled.buffers[source.index]->shadow.data();
+    } else if (source.kind == ValueKind::Buffer) {
+      Buffer& buffer = *compiled.buffers[source.index];
+      if (c.offsets && !buffer.shadow_valid) refresh_shadow(buffer);
+      if (buffer.shadow_valid) data = buffer.shadow.data();
       field = format("buffer %d", source.index);
     }
     if (!data) continue;

@@ -87,7 +87,8 @@ class Engine {
   // Before a write: storage that other buffers may hold is replaced by a copy.
   void make_own(Buffer& buffer, bool keep_content);
   Bound& bind(CompiledProgram& program, const std::vector<int32_t>& symbols);
-  void check_indices(const CompiledProgram& program, const Bound& bound, const RunRequest& request) const;
+  void refresh_shadow(Buffer& buffer);
+  void check_indices(const CompiledProgram& program, const Bound& bound, const RunRequest& request);
   void copy_feeds(CompiledProgram& program, Bound& bound, const RunRequest& request);
   void step(CompiledProgram& program, Bound& bound, const std::atomic<bool>* cancel);
   void to_device(const HostArray& from, DType stored, void* to, int64_t elements);

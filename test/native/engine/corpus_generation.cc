@@ -62,7 +62,8 @@ Draft device_indices() {
   d.node(Op::reshape, {id}, {column});
   d.node(Op::reshape, {all}, {square});
   const Ids threes = parts(3), twos = parts(2);
-  const int32_t first = threes[0], second = threes[1], pair = twos[0], pair2 = twos[1];
+  const int32_t ends = threes[1], pair = twos[0], pair2 = twos[1];
+  const int32_t first = d.feed(I32, {n(3)}), second = d.buffer(I32, {n(3)});
   const int32_t gathered = mat(6), scattered = mat(5), embedded = mat(6), dtable = mat(3), dprompt = mat(2), logp = d.out(F32, {n(6)}), lse = d.out(F32, {n(6)});
   d.node(Op::gather_rows, {tokens, all}, {gathered}, {F32});
   d.node(Op::scatter_add_rows, {tokens, all}, {scattered});
@@ -77,7 +78,7 @@ Draft device_indices() {
   const int32_t small = d.feed(F32, {n(2), n(4)});
   d.node(Op::lora_linear_dab, {tokens, second, pair, z, small, small, square, scale, kAbsent}, {da, db}, {1});
   const int32_t o = mat(6), olse = d.out(F32, {n(6), n(2)}), dq = mat(6), dk = mat(6), dv = mat(6), dpk = mat(6), dpv = mat(6);
-  const Ids in = {tokens, gathered, embedded, first, second, pair, kAbsent, pair2, y, z, square, first, kAbsent};
+  const Ids in = {tokens, gathered, embedded, first, second, pair, kAbsent, pair2, y, z, square, ends, kAbsent};
   Ids back = in;
   back.insert(back.end(), {o, olse, y});
   d.node(Op::prefix_attention, in, {o, olse}, {2, 0, 0, 8, 2, 0, F32});

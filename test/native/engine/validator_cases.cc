@@ -180,6 +180,21 @@ void writes_and_rules(Outcome& outcome) {
   refuse(outcome, "more queries than key rows", "kv_row: is absent, so K must equal R", [&](Draft& d) { attend(d, 6, 3, 4, 2, {}); });
   refuse(outcome, "heads that do not divide the width", "not a multiple of 4 heads", [&](Draft& d) { attend(d, 6, 4, 4, 4, {}); });
   refuse(outcome, "bias without a bucket", "may have no bucket", [&](Draft& d) { attend(d, 6, 3, 4, 4, {d.feed(F32, {n(0), n(3)})}); });
+  const auto with_offsets = [](Draft& d, int32_t offsets) {
+    const int32_t x = d.feed(F32, {n(2), n(2)}), w = d.buffer(F32, {n(2), n(2)});
+    d.node(Op::lora_linear, {x, offsets, -1, -1, -1, w, -1, -1, -1, -1, -1, -1}, {d.out(F32, {n(2), n(2)})}, {1, 1, F32});
+  };
+  refuse(outcome, "offsets from the device", "must be known before the run", [&](Draft& d) {
+    const int32_t id = d.out(I32, {n(1), n(2)}), offsets = d.out(I32, {n(2)});
+    d.node(Op::top_k, {d.feed(F32, {n(1), n(5)})}, {d.out(F32, {n(1), n(2)}), id}, {2});
+    d.node(Op::reshape, {id}, {offsets});
+    with_offsets(d, offsets);
+  });
+  refuse(outcome, "offsets that the program writes", "writes itself", [&](Draft& d) {
+    const int32_t offsets = d.buffer(I32, {n(2)}), again = d.again(offsets, {n(1), n(2)});
+    with_offsets(d, offsets);
+    d.node(Op::zero, {again}, {});
+  });
   refuse(outcome, "stop may be empty", "computed i32 [1]", [](Draft& d) {
     const int32_t S = d.symbol(1);
     d.stop = d.buffer(I32, {s(S)});
