@@ -19,5 +19,7 @@ if (existsSync(path.join(root, 'prebuilds'))) {
 }
 if (!existsSync(path.join(root, 'CMakeLists.txt'))) process.exit(0);
 const cli = require.resolve('cmake-js/bin/cmake-js');
-const built = spawnSync(process.execPath, [cli, 'compile', '--CDHT_TESTS=OFF', '--parallel', '2'], { cwd: root, stdio: 'inherit' });
-process.exit(built.status ?? 1);
+for (const args of [['configure', '--CDHT_TESTS=OFF'], ['build', '--parallel', '2']]) {
+  const { status } = spawnSync(process.execPath, [cli, ...args], { cwd: root, stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}

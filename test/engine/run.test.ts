@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { cpuSettings } from '../../lib/engine/engine.ts';
 import { OP_TABLE_VERSION } from '../../lib/graph/ops.gen.ts';
-import { Graph, accumulate, compile, crossEntropy, embedding, gatherRows, linear, prefixAttention, reshape, rmsNorm, sample, sum, topK, type Program } from '../../lib/graph/index.ts';
+import { Graph, accumulate, compile, crossEntropy, embedding, gatherRows, linear, loraLinear, prefixAttention, reshape, rmsNorm, sample, sum, topK, zero, type Program } from '../../lib/graph/index.ts';
 import { doubling, endless, failure, openEngine } from './support.ts';
 
 const ramp = (n: number) => Float32Array.from({ length: n }, (_, i) => Math.sin(i));
@@ -117,6 +117,30 @@ describe('indices', () => {
     const program = compile(engine, g, { fetches: prefixAttention(g, { q, k: q, v: q, qOffsets: cut, kOffsets: cut, heads: 1 }) });
     expect((await failure(() => program.run({ feeds: { q: ramp(8), offsets: Int32Array.from(offsets) } }))).code).toBe('FEED_RANGE');
     expect((await program.run({ feeds: { q: ramp(8), offsets: Int32Array.of(0, 2, 4) } })).o).toHaveLength(8);
+  });
+
+  test('offsets in a buffer are checked whoever wrote it', async () => {
+    const engine = openEngine();
+    const held = engine.buffer('i32', 2, { name: 'held' });
+    const g = new Graph();
+    const x = g.feed('x', 'f32', [2, 2]);
+    const w = g.buffer(engine.buffer('f32', 4), [2, 2]);
+    const [y] = loraLinear(g, { x, weights: [{ w }], offsets: g.buffer(held, [2]) });
+    const program = compile(engine, g, { fetches: { y } });
+    const other = new Graph();
+    zero(other, { buffer: other.buffer(held, [2]) });
+    const clear = compile(engine, other, { fetches: {} });
+    const run = () => program.run({ feeds: { x: ramp(4) } });
+    await engine.write(held, Int32Array.of(0, 2));
+    expect((await run()).y).toEqual(new Float32Array(4));
+    await clear.run();
+    expect(await failure(run)).toMatchObject({ code: 'FEED_RANGE', field: 'buffer held' });
+    await engine.write(held, Int32Array.of(0, 2));
+    expect((await run()).y).toEqual(new Float32Array(4));
+    zero(g, { buffer: g.buffer(held, [2]) });
+    const error = await failure(() => compile(engine, g, { fetches: { y } }));
+    expect(error.code).toBe('GRAPH_INVALID');
+    expect(error.message).toContain('writes itself');
   });
 
   test('that the device computes are clamped and reported', async () => {
