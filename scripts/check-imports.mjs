@@ -1,6 +1,6 @@
 // Fails where a file imports or includes one of a higher level, or where files import each other in a ring.
 // node scripts/check-imports.mjs [root]: the levels are below, highest first; folders of one line are on one level.
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
 import ts from 'typescript';
@@ -10,10 +10,7 @@ const NATIVE = [['binding'], ['engine'], ['ops'], ['cpu'], ['core']];
 /** Only the lowest level may load the addon. */
 const ADDON_LOADER = 'node-gyp-build';
 
-const root = path.resolve(process.argv[2] ?? path.dirname(path.dirname(fileURLToPath(import.meta.url))));
-const problems = [];
-
-function filesOf(tree, extensions) {
+function filesOf(root, tree, extensions) {
   const dir = path.join(root, tree);
   if (!existsSync(dir)) return [];
   const names = readdirSync(dir, { recursive: true, withFileTypes: true });
@@ -21,7 +18,7 @@ function filesOf(tree, extensions) {
 }
 
 /** [{ to, line, text }] of a TypeScript file; `to` is a path from the root, or undefined for a package. */
-function importsOf(file) {
+function importsOf(root, file) {
   const source = readFileSync(path.join(root, file), 'utf8');
   return ts.preProcessFile(source, true, true).importedFiles.map(({ fileName, pos }) => ({
     text: fileName,
@@ -31,7 +28,7 @@ function importsOf(file) {
 }
 
 /** The same of a C++ file: `#include "x"` beside the file, else from native/. System headers have no `to`. */
-function includesOf(file) {
+function includesOf(root, file) {
   const lines = readFileSync(path.join(root, file), 'utf8').split('\n');
   return lines.flatMap((text, i) => {
     const name = /^\s*#\s*include\s+"([^"]+)"/.exec(text)?.[1];
@@ -47,13 +44,14 @@ function heightOf(file, levels) {
   return index < 0 ? undefined : levels.length - 1 - index;
 }
 
-function checkTree(tree, levels, extensions, read) {
-  const files = filesOf(tree, extensions);
+/** Checks one tree and adds what is wrong to `problems`; returns the number of its files. */
+function checkTree(root, { tree, levels, extensions, read }, problems) {
+  const files = filesOf(root, tree, extensions);
   const graph = new Map();
   for (const file of files) {
     const height = heightOf(file, levels);
     if (height === undefined) problems.push(`${file}:1: this folder is on no level; add it to the table in scripts/check-imports.mjs`);
-    const edges = read(file);
+    const edges = read(root, file);
     graph.set(file, edges.filter(({ to }) => to));
     for (const { text, line, to } of edges) {
       const where = `${file}:${line}: '${text}'`;
@@ -87,7 +85,21 @@ function ringsOf(graph) {
   return messages;
 }
 
-const count = checkTree('lib', LIB, ['.ts'], importsOf) + checkTree('native', NATIVE, ['.h', '.cc', '.inc'], includesOf);
-for (const problem of problems) console.error(problem);
-if (problems.length) process.exit(1);
-console.log(`check-imports: ${count} files`);
+/** { files: how many were read, problems: one line each, with file and line }. */
+export function checkImports(root) {
+  const problems = [];
+  const trees = [
+    { tree: 'lib', levels: LIB, extensions: ['.ts'], read: importsOf },
+    { tree: 'native', levels: NATIVE, extensions: ['.h', '.cc', '.inc'], read: includesOf },
+  ];
+  const files = trees.reduce((count, tree) => count + checkTree(root, tree, problems), 0);
+  return { files, problems };
+}
+
+const self = fileURLToPath(import.meta.url);
+if (process.argv[1] && realpathSync(process.argv[1]) === realpathSync(self)) {
+  const { files, problems } = checkImports(path.resolve(process.argv[2] ?? path.dirname(path.dirname(self))));
+  for (const problem of problems) console.error(problem);
+  if (problems.length) process.exit(1);
+  console.log(`check-imports: ${files} files`);
+}

@@ -86,7 +86,7 @@ void bench(const Shape& shape, DType dtype, bool packed, double peak, double ban
     }
     const Matrix b = Matrix::of(w.data(), dtype, shape.n, shape.k).t();
     if (packed) panels.push_back(pack_b(b));
-    else weights.push_back(std::move(w));
+    weights.push_back(std::move(w));
   }
   std::printf("%-12s %5d %5d %5s %-8s", shape.name, static_cast<int>(shape.n), static_cast<int>(shape.k), dtype_name(dtype), packed ? "panels" : "rows");
   for (const int64_t m : {1, 8, 64, 512}) {
@@ -94,9 +94,8 @@ void bench(const Shape& shape, DType dtype, bool packed, double peak, double ban
     size_t turn = 0;
     const double seconds = measure([&] {
       GemmOptions options;
-      const void* w = nullptr;
       if (packed) options.packed_b = &panels[turn % panels.size()];
-      else w = weights[turn % weights.size()].data();
+      const void* w = weights[turn % weights.size()].data();
       ++turn;
       gemm(Matrix::of(x.data(), DType::F32, m, shape.k), Matrix::of(w, dtype, shape.n, shape.k).t(),
            MatrixOut::of(y.data(), DType::F32, m, shape.n), options);

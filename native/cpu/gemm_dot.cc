@@ -19,8 +19,12 @@ HT_INLINE Vec dot_pairs(Vec sum, const bf16_t* a, const bf16_t* b) {
 }  // namespace ht::cpu::isa_portable
 
 #if HT_X86
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16"))), apply_to = function)
+#else
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
+#endif
 namespace ht::cpu::isa_avx512bf16 {
 namespace {
 
@@ -39,7 +43,11 @@ HT_INLINE Vec dot_pairs(Vec sum, const bf16_t* a, const bf16_t* b) {
 
 }  // namespace
 }  // namespace ht::cpu::isa_avx512bf16
+#ifdef __clang__
+#pragma clang attribute pop
+#else
 #pragma GCC pop_options
+#endif
 #endif
 
 namespace ht::cpu {

@@ -54,11 +54,15 @@
 #if defined(__x86_64__) && defined(__GNUC__)
 #define HT_X86 1
 // GCC 12 warns about its own _mm512_undefined_ps() (GCC bug 105593).
+#ifndef __clang__
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
+#ifndef __clang__
 #pragma GCC diagnostic pop
+#endif
 #else
 #define HT_X86 0
 #endif
@@ -72,21 +76,37 @@ namespace ht::cpu::isa_portable {
 }  // namespace ht::cpu::isa_portable
 
 #if HT_X86
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
+#endif
 namespace ht::cpu::isa_avx2 {
 #include "cpu/vec_avx2.inc"
 #include "cpu/vec_math.inc"
 }  // namespace ht::cpu::isa_avx2
+#ifdef __clang__
+#pragma clang attribute pop
+#else
 #pragma GCC pop_options
+#endif
 
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl"))), apply_to = function)
+#else
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")
+#endif
 namespace ht::cpu::isa_avx512 {
 #include "cpu/vec_avx512.inc"
 #include "cpu/vec_math.inc"
 }  // namespace ht::cpu::isa_avx512
+#ifdef __clang__
+#pragma clang attribute pop
+#else
 #pragma GCC pop_options
+#endif
 #endif
 
 namespace ht::cpu {

@@ -1,9 +1,10 @@
 // The little that plain C++ tests need: count failures, say where, return them from main().
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <cstdio>
 
-inline int failures = 0;
+inline std::atomic<int> failures{0};
 
 #define CHECK(condition, ...)                                    \
   do {                                                           \
@@ -15,7 +16,7 @@ inline int failures = 0;
   } while (0)
 
 inline int report(const char* name) {
-  std::printf("%s: %s (%d failures)\n", name, failures ? "FAILED" : "ok", failures);
+  std::printf("%s: %s (%d failures)\n", name, failures ? "FAILED" : "ok", failures.load());
   return failures ? 1 : 0;
 }
 

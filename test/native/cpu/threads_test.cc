@@ -36,15 +36,26 @@ void test_every_tile_once() {
   }
 }
 
+// Long enough for the other threads to join in.
+int64_t some_work() {
+  volatile int64_t x = 0;
+  for (int i = 0; i < 5000; ++i) x = x + i;
+  return x;
+}
+
 // What parallel() returns from must be visible without atomics, and a worker number belongs to one thread at a time.
 void test_memory_and_worker_numbers() {
   set_thread_count(4);
   std::vector<int64_t> plain(257);
   std::vector<int64_t> per_worker(4);
+  std::atomic<bool> in_use[4] = {};
   for (int64_t round = 0; round < 200; ++round) {
     parallel(257, [&](int64_t tile, int worker) {
+      CHECK(!in_use[worker].exchange(true), "worker %d is in use twice", worker);
       plain[static_cast<size_t>(tile)] += tile + round;
       ++per_worker[static_cast<size_t>(worker)];
+      if (tile % 64 == 0) some_work();
+      in_use[worker] = false;
     });
   }
   int64_t calls = 0;
@@ -55,15 +66,18 @@ void test_memory_and_worker_numbers() {
 
 void test_nested() {
   set_thread_count(4);
-  std::vector<int> sums(50);
-  parallel(50, [&](int64_t outer, int) {
-    const auto self = std::this_thread::get_id();
-    parallel(20, [&](int64_t inner, int worker) {
-      CHECK(std::this_thread::get_id() == self && worker == 0);
-      sums[static_cast<size_t>(outer)] += static_cast<int>(inner);
+  std::vector<int> sums(2);  // fewer tiles than threads: idle ones would take tiles of an inner call if they could
+  for (int round = 0; round < 50; ++round) {
+    parallel(2, [&](int64_t outer, int) {
+      const auto self = std::this_thread::get_id();
+      parallel(20, [&](int64_t inner, int worker) {
+        CHECK(std::this_thread::get_id() == self && worker == 0, "an inner tile left its thread");
+        sums[static_cast<size_t>(outer)] += static_cast<int>(inner);
+        some_work();
+      });
     });
-  });
-  for (int s : sums) CHECK(s == 190);
+  }
+  for (int s : sums) CHECK(s == 50 * 190);
 }
 
 void test_concurrent_callers() {
