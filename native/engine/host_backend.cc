@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <string>
 
 #include "core/ops.gen.h"
 #include "cpu/isa.h"
@@ -36,7 +37,9 @@ HtStatus info(void* self, HtDeviceInfo* out) {
   *out = HtDeviceInfo{};
   out->struct_size = sizeof *out;
   std::strncpy(out->name, is_reference(self) ? "reference" : "cpu", sizeof out->name - 1);
-  std::strncpy(out->detail, is_reference(self) ? "plain loops in f64" : cpu::isa_name(cpu::active_isa()), sizeof out->detail - 1);
+  std::string detail = is_reference(self) ? "plain loops in f64" : cpu::isa_name(cpu::active_isa());
+  if (!is_reference(self) && !cpu::isa_note().empty()) detail += "; " + cpu::isa_note();
+  std::strncpy(out->detail, detail.c_str(), sizeof out->detail - 1);
   out->memory_bytes = memory_limit();
   out->threads = is_reference(self) ? 1 : cpu::thread_count();
   out->widens_floats = is_reference(self);
