@@ -60,14 +60,15 @@ export class Parameters {
 }
 
 /**
- * Buffers of zeros for every tensor of the configuration. Matrices take `dtype`; norm gains and position biases stay f32.
- * Frozen ones may share memory with other engines and keep packed panels.
+ * Buffers of zeros for every tensor of the configuration. Matrices take `dtype`; norm gains, position biases and an embedding
+ * that is not also the output head stay f32: a token reads one row of it, and rounding it costs as much accuracy as rounding all
+ * the rest. Frozen ones may share memory with other engines and keep packed panels.
  */
 export function allocateT5(engine: Engine, config: T5Config, dtype: WeightType, frozen: boolean): Parameters {
   const parameters = new Parameters(engine);
   for (const [name, shape] of expectedTensors(config)) {
-    const small = shape.length === 1 || name.endsWith('relative_attention_bias.weight');
-    parameters.add(name, shape, small ? 'f32' : dtype, frozen);
+    const exact = shape.length === 1 || name.endsWith('relative_attention_bias.weight') || (name === 'shared.weight' && !config.tieWordEmbeddings);
+    parameters.add(name, shape, exact ? 'f32' : dtype, frozen);
   }
   return parameters;
 }
