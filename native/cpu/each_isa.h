@@ -11,37 +11,21 @@ namespace {
 }
 }  // namespace ht::cpu::isa_portable
 
-// GCC and clang spell "these functions are for that target" differently.
 #if HT_X86
-#ifdef __clang__
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
+#include "cpu/target_avx2.inc"
 namespace ht::cpu::isa_avx2 {
 namespace {
 #include HT_KERNELS
 }
 }  // namespace ht::cpu::isa_avx2
-#ifdef __clang__
-#pragma clang attribute pop
-#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl"))), apply_to = function)
-#else
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")
-#endif
+#include "cpu/target_end.inc"
+#include "cpu/target_avx512.inc"
 namespace ht::cpu::isa_avx512 {
 namespace {
 #include HT_KERNELS
 }
 }  // namespace ht::cpu::isa_avx512
-#ifdef __clang__
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+#include "cpu/target_end.inc"
 #endif
 #undef HT_ISA_PASS
 #undef HT_KERNELS

@@ -19,12 +19,7 @@ HT_INLINE Vec dot_pairs(Vec sum, const bf16_t* a, const bf16_t* b) {
 }  // namespace ht::cpu::isa_portable
 
 #if HT_X86
-#ifdef __clang__
-#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
-#endif
+#include "cpu/target_avx512bf16.inc"
 namespace ht::cpu::isa_avx512bf16 {
 namespace {
 
@@ -43,11 +38,7 @@ HT_INLINE Vec dot_pairs(Vec sum, const bf16_t* a, const bf16_t* b) {
 
 }  // namespace
 }  // namespace ht::cpu::isa_avx512bf16
-#ifdef __clang__
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+#include "cpu/target_end.inc"
 #endif
 
 namespace ht::cpu {

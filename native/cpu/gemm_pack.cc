@@ -10,22 +10,13 @@ namespace {
 
 #if HT_X86
 // Wider vectors gain nothing here: AVX-512 packs with these as well.
-#ifdef __clang__
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
+#include "cpu/target_avx2.inc"
 namespace ht::cpu::isa_avx2 {
 namespace {
 #include "cpu/gemm_pack.inc"
 }
 }  // namespace ht::cpu::isa_avx2
-#ifdef __clang__
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+#include "cpu/target_end.inc"
 #endif
 
 namespace ht::cpu {

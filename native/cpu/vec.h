@@ -76,37 +76,19 @@ namespace ht::cpu::isa_portable {
 }  // namespace ht::cpu::isa_portable
 
 #if HT_X86
-#ifdef __clang__
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
+#include "cpu/target_avx2.inc"
 namespace ht::cpu::isa_avx2 {
 #include "cpu/vec_avx2.inc"
 #include "cpu/vec_math.inc"
 }  // namespace ht::cpu::isa_avx2
-#ifdef __clang__
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+#include "cpu/target_end.inc"
 
-#ifdef __clang__
-#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")
-#endif
+#include "cpu/target_avx512.inc"
 namespace ht::cpu::isa_avx512 {
 #include "cpu/vec_avx512.inc"
 #include "cpu/vec_math.inc"
 }  // namespace ht::cpu::isa_avx512
-#ifdef __clang__
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+#include "cpu/target_end.inc"
 #endif
 
 namespace ht::cpu {
