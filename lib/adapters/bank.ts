@@ -182,7 +182,7 @@ export class AdapterBank {
     return this.prompt!.rowIndex(slot.prompt, slot.layout.promptLength).map((row) => this.config.vocabSize + row);
   }
 
-  /** Gives the adapter's room back. Its rows stay in place until somebody else takes them, so calls in flight are not disturbed. */
+  /** Gives the adapter's room back to whoever reserves next: callers wait for calls in flight first (`Adapter.release`). */
   free(slot: Slot): void {
     if (!this.slots.delete(slot.id)) return;
     for (const [path, pages] of slot.lowRank) this.lowRankSite(path).rows.pages.give(pages);
