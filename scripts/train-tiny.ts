@@ -13,7 +13,7 @@ import { WordCache } from '../lib/data/word-cache.ts';
 import { Engine, cpuSettings } from '../lib/engine/engine.ts';
 import { loadT5, saveT5 } from '../lib/files/load-t5.ts';
 import { defaultHyperConfig } from '../lib/hyper/config.ts';
-import type { HyperConfig, HyperKind } from '../lib/hyper/config.ts';
+import type { HyperConfig, HyperPart } from '../lib/hyper/config.ts';
 import { allocateHypermodel } from '../lib/hyper/hypermodel.ts';
 import { initializeHypermodel } from '../lib/hyper/init.ts';
 import { loadHypermodel, saveHypermodel } from '../lib/hyper/files.ts';
@@ -40,7 +40,7 @@ const CONFIG = parseT5Config({
   layer_norm_epsilon: 1e-6, dropout_rate: 0.0, initializer_factor: 1.0, is_encoder_decoder: true, use_cache: true, decoder_start_token_id: 0, pad_token_id: 0, eos_token_id: 1,
 });
 const WINDOW = { hyperTokens: 150, queryTokens: 40, answerTokens: 24 };
-const HYPER: Record<HyperKind, HyperConfig> = {
+const HYPER: Record<HyperPart, HyperConfig> = {
   lora: { ...defaultHyperConfig('lora'), rank: 8, alpha: 8, ...WINDOW },
   prefix: { ...defaultHyperConfig('prefix'), prefixLength: 8, ...WINDOW },
 };
@@ -94,7 +94,7 @@ async function trainT5(): Promise<void> {
   }
 }
 
-async function trainHypermodel(kind: HyperKind): Promise<void> {
+async function trainHypermodel(kind: HyperPart): Promise<void> {
   const { config, parameters } = await loadT5(engine, out, { dtype: 'f32' });
   const hyper = allocateHypermodel(engine, HYPER[kind], config, false);
   await initializeHypermodel(hyper, parameters, Random.stream(seed, 'init', kind));
@@ -122,5 +122,5 @@ async function exportWeights(): Promise<void> {
 }
 
 const stages = args.stage ? args.stage.split(',') : ['t5', 'prefix', 'lora', 'export'];
-for (const stage of stages) await (stage === 't5' ? trainT5() : stage === 'export' ? exportWeights() : trainHypermodel(stage as HyperKind));
+for (const stage of stages) await (stage === 't5' ? trainT5() : stage === 'export' ? exportWeights() : trainHypermodel(stage as HyperPart));
 await engine.dispose();

@@ -5,20 +5,22 @@ import { Graph, compile, writeRows } from '../graph/index.ts';
 import type { Program, Value } from '../graph/index.ts';
 import { innerWidth } from '../t5/config.ts';
 import { layerIndex } from '../t5/tensor-names.ts';
+import type { HyperPart } from './config.ts';
 import { siteGroups } from './config.ts';
 import { LORA_TARGETS, generate, hyperFeeds, hyperInputs } from './hypermodel.ts';
 import type { Hypermodel } from './hypermodel.ts';
 
 const KEPT_PROGRAMS = 4;
 
-/** Sizes of what a hypermodel emits. */
-export function generatedLayout({ config, base }: Hypermodel): AdapterLayout {
+/** Sizes of the parts that a hypermodel is asked for. */
+export function generatedLayout({ config, base }: Hypermodel, parts: readonly HyperPart[]): AdapterLayout {
   const lowRank = new Map<string, { rank: number; inFeatures: number; outFeatures: number; scale: number }>();
   const prefix: string[] = [];
-  for (const { stack, site, blocks } of siteGroups(config, base)) {
+  for (const { part, stack, site, blocks } of siteGroups(config, base)) {
+    if (!parts.includes(part)) continue;
     const module = site === 'self' ? 'SelfAttention' : 'EncDecAttention';
     for (let l = 0; l < blocks; l++) {
-      if (config.kind === 'prefix') prefix.push(`${stack}.block.${l}.${site}`);
+      if (part === 'prefix') prefix.push(`${stack}.block.${l}.${site}`);
       else {
         for (const target of LORA_TARGETS) {
           lowRank.set(`${stack}.block.${l}.layer.${layerIndex(stack, site)}.${module}.${target}`, { rank: config.rank, inFeatures: base.dModel, outFeatures: innerWidth(base), scale: config.alpha / config.rank });
@@ -26,29 +28,31 @@ export function generatedLayout({ config, base }: Hypermodel): AdapterLayout {
       }
     }
   }
-  return { lowRank, prefix, prefixLength: prefix.length ? config.prefixLength : 0, policy: 'zero', logitBias: config.kind === 'prefix' && config.prefixLogitBias, promptLength: 0 };
+  return { lowRank, prefix, prefixLength: prefix.length ? config.prefixLength : 0, policy: 'zero', logitBias: prefix.length > 0 && config.prefixLogitBias, promptLength: 0 };
 }
 
-/** Runs one hypermodel into one bank. */
+/** Runs one hypermodel, for some of its parts, into one bank. */
 export class Generator {
   private readonly hyper: Hypermodel;
+  private readonly parts: readonly HyperPart[];
   private readonly bank: AdapterBank;
   private readonly programs = new Map<string, Program<never>>();
 
-  constructor(hyper: Hypermodel, bank: AdapterBank) {
+  constructor(hyper: Hypermodel, parts: readonly HyperPart[], bank: AdapterBank) {
     this.hyper = hyper;
+    this.parts = parts;
     this.bank = bank;
   }
 
   /** One slot per evidence set; tokens are packed as hypert5 inputs (lib/data/hyper-input.ts). */
   async adapt(inputs: readonly Int32Array[], signal?: AbortSignal): Promise<Slot[]> {
-    const layout = generatedLayout(this.hyper);
+    const layout = generatedLayout(this.hyper, this.parts);
     const slots: Slot[] = [];
     try {
       for (let i = 0; i < inputs.length; i++) slots.push(await this.bank.reserve(layout));
       const packed = pack(inputs);
       const { config, base } = this.hyper;
-      const feeds = hyperFeeds(config, base, packed);
+      const feeds = hyperFeeds(config, base, packed, this.parts);
       for (const kind of ['lowRank', 'prefix'] as const) {
         for (const name of kind === 'lowRank' ? layout.lowRank.keys() : layout.prefix) {
           feeds[`rows.${name}`] = Int32Array.from(slots.flatMap((slot) => [...this.bank.rowIndex(slot, kind, name)]));
@@ -56,7 +60,7 @@ export class Generator {
       }
       const program = this.program(capacity(inputs.length), capacity(packed.ids.length));
       await program.run({ symbols: { sets: inputs.length, hyperTokens: packed.ids.length }, feeds, signal });
-      if (config.prefixLogitBias) await this.copyLogitBias(slots);
+      if (layout.logitBias) await this.copyLogitBias(slots);
       return slots;
     } catch (error) {
       for (const slot of slots) this.bank.free(slot);
@@ -87,7 +91,7 @@ export class Generator {
   private build(sets: number, tokens: number): Program<never> {
     const g = new Graph();
     const inputs = hyperInputs(g, { sets, tokens });
-    const { lowRank, prefix } = generate(g, this.hyper, inputs);
+    const { lowRank, prefix } = generate(g, this.hyper, inputs, { parts: this.parts });
     const { rank, prefixLength } = this.hyper.config;
     const put = (kind: 'lowRank' | 'prefix', name: string, rows: number, first: Value, second: Value) => {
       const index = g.feed(`rows.${name}`, 'i32', [inputs.sets.times(rows)]);
@@ -103,6 +107,7 @@ export class Generator {
   private async copyLogitBias(slots: readonly Slot[]): Promise<void> {
     const { config, base, parameters } = this.hyper;
     for (const group of siteGroups(config, base)) {
+      if (group.part !== 'prefix') continue;
       for (let l = 0; l < group.blocks; l++) {
         const bias = Float32Array.from(await this.bank.engine.read(parameters.get(`heads.${group.name}.${l}.logit_bias`).buffer));
         for (const slot of slots) await this.bank.writePrefixBias(slot, `${group.stack}.block.${l}.${group.site}`, bias);

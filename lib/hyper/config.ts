@@ -4,7 +4,10 @@ import type { T5Config } from '../t5/config.ts';
 import { innerWidth } from '../t5/config.ts';
 import { ConfigFields } from '../t5/fields.ts';
 
-export type HyperKind = 'lora' | 'prefix';
+/** `both`: one trunk that writes LoRA factors and prefixes; each can also be asked for alone. */
+export type HyperKind = 'lora' | 'prefix' | 'both';
+/** What heads write. */
+export type HyperPart = 'lora' | 'prefix';
 /** Position bias of the hypermodel's decoder, which has no causal mask: T5's one-directional buckets as trained, none, or both directions. */
 export type QueryBias = 'one-directional' | 'unbiased' | 'bidirectional';
 
@@ -50,7 +53,7 @@ const MAX_TOKENS = 1 << 20;
 /** Throws CONFIG_INVALID or CONFIG_UNSUPPORTED naming the field. */
 export function parseHyperConfig(json: unknown, source = 'hyper_config.json'): HyperConfig {
   const fields = new ConfigFields(json, source);
-  const kind = oneOf(fields.string('kind'), ['lora', 'prefix'], 'kind', source);
+  const kind = oneOf(fields.string('kind'), ['lora', 'prefix', 'both'], 'kind', source);
   const base = defaultHyperConfig(kind);
   const integer = (name: string, fallback: number, hi: number) => fields.optionalInteger(name, { min: 1, max: hi }) ?? fallback;
   const flag = (name: string, fallback: boolean) => fields.boolean(name, fallback);
@@ -87,8 +90,14 @@ function oneOf<T extends string>(value: string, allowed: readonly T[], field: st
   return found;
 }
 
-/** An attention site that a hypermodel writes for, over all blocks of its stack. */
+/** What a hypermodel of this kind writes, or can be asked for. */
+export function partsOf(kind: HyperKind): readonly HyperPart[] {
+  return kind === 'both' ? ['lora', 'prefix'] : [kind];
+}
+
+/** An attention site that a hypermodel writes one part for, over all blocks of its stack. */
 export interface SiteGroup {
+  part: HyperPart;
   /** `encoder.self`, `decoder.self` or `decoder.cross`. */
   name: string;
   stack: 'encoder' | 'decoder';
@@ -96,19 +105,19 @@ export interface SiteGroup {
   blocks: number;
 }
 
-/** The sites of the configuration, in the order of the hypermodel's queries. */
+/** The parts and sites of the configuration, in the order of the hypermodel's queries. */
 export function siteGroups(config: HyperConfig, base: T5Config): SiteGroup[] {
-  const groups: SiteGroup[] = [
-    { name: 'encoder.self', stack: 'encoder', site: 'self', blocks: base.numLayers },
-    { name: 'decoder.self', stack: 'decoder', site: 'self', blocks: base.numDecoderLayers },
-    { name: 'decoder.cross', stack: 'decoder', site: 'cross', blocks: base.numDecoderLayers },
+  const sites = (part: HyperPart): SiteGroup[] => [
+    { part, name: 'encoder.self', stack: 'encoder', site: 'self', blocks: base.numLayers },
+    { part, name: 'decoder.self', stack: 'decoder', site: 'self', blocks: base.numDecoderLayers },
+    { part, name: 'decoder.cross', stack: 'decoder', site: 'cross', blocks: base.numDecoderLayers },
   ];
-  return config.kind === 'prefix' && !config.prefixCross ? groups.slice(0, 2) : groups;
+  return partsOf(config.kind).flatMap((part) => (part === 'prefix' && !config.prefixCross ? sites(part).slice(0, 2) : sites(part)));
 }
 
 /** Queries of one group: rows of the table that its heads read. */
 export function groupQueries(config: HyperConfig, group: SiteGroup): number {
-  if (config.kind === 'prefix') return config.prefixLength;
+  if (group.part === 'prefix') return config.prefixLength;
   return config.loraLayout === 'per_rank' ? group.blocks * config.rank : group.blocks;
 }
 
@@ -116,9 +125,8 @@ export function queryCount(config: HyperConfig, base: T5Config): number {
   return siteGroups(config, base).reduce((n, group) => n + groupQueries(config, group), 0);
 }
 
-/** Values of one generated adapter. */
+/** Values of one generated adapter with all parts. */
 export function adapterSize(config: HyperConfig, base: T5Config): number {
   const inner = innerWidth(base);
-  const perBlock = config.kind === 'prefix' ? 2 * config.prefixLength * inner : 2 * config.rank * (base.dModel + inner);
-  return siteGroups(config, base).reduce((n, { blocks }) => n + blocks * perBlock, 0);
+  return siteGroups(config, base).reduce((n, { part, blocks }) => n + blocks * (part === 'prefix' ? 2 * config.prefixLength * inner : 2 * config.rank * (base.dModel + inner)), 0);
 }

@@ -15,8 +15,8 @@ import { T5Stack } from '../t5/stack.ts';
 import type { StackOptions } from '../t5/stack.ts';
 import type { KVPrefix, States } from '../t5/states.ts';
 import { layerIndex } from '../t5/tensor-names.ts';
-import type { HyperConfig, SiteGroup } from './config.ts';
-import { groupQueries, queryCount, siteGroups } from './config.ts';
+import type { HyperConfig, HyperPart, SiteGroup } from './config.ts';
+import { groupQueries, partsOf, queryCount, siteGroups } from './config.ts';
 
 /** LoRA targets at every site; q and v, as in the LoRA paper. */
 export const LORA_TARGETS = ['q', 'v'] as const;
@@ -39,7 +39,7 @@ export function headShapes(config: HyperConfig, base: T5Config): Map<string, rea
     for (const [out, width] of Object.entries(outs)) shapes.set(`${name}.${out}.w2`, [width, d]).set(`${name}.${out}.b2`, [width]);
   };
   for (const group of siteGroups(config, base)) {
-    if (config.kind === 'lora') {
+    if (group.part === 'lora') {
       const rows = config.loraLayout === 'per_rank' ? 1 : config.rank;
       head(`heads.${group.name}`, Object.fromEntries(LORA_TARGETS.flatMap((t) => [[`${t}_a`, rows * d], [`${t}_b`, rows * inner]])));
     } else {
@@ -81,8 +81,8 @@ export function hyperInputs(g: Graph, capacity: { sets: number; tokens: number }
 function gatherIndex(config: HyperConfig, base: T5Config, group: SiteGroup, sets: number): Int32Array {
   const total = queryCount(config, base);
   const groups = siteGroups(config, base);
-  const first = groups.slice(0, groups.findIndex(({ name }) => name === group.name)).reduce((n, other) => n + groupQueries(config, other), 0);
-  const blocks = config.kind === 'lora' ? group.blocks : 1;
+  const first = groups.slice(0, groups.findIndex(({ part, name }) => part === group.part && name === group.name)).reduce((n, other) => n + groupQueries(config, other), 0);
+  const blocks = group.part === 'lora' ? group.blocks : 1;
   const rows = groupQueries(config, group) / blocks;
   const index = new Int32Array(blocks * sets * rows);
   let at = 0;
@@ -90,8 +90,12 @@ function gatherIndex(config: HyperConfig, base: T5Config, group: SiteGroup, sets
   return index;
 }
 
-/** Feeds that `hyperInputs` and `generate` declare, for packed few-shot tokens. */
-export function hyperFeeds(config: HyperConfig, base: T5Config, packed: { ids: Int32Array; offsets: Int32Array }): Record<string, Int32Array> {
+function indexFeed({ part, name }: SiteGroup): string {
+  return `hyper.index.${part}.${name}`;
+}
+
+/** Feeds that `hyperInputs` and `generate` declare for these parts, for packed few-shot tokens. */
+export function hyperFeeds(config: HyperConfig, base: T5Config, packed: { ids: Int32Array; offsets: Int32Array }, parts: readonly HyperPart[] = partsOf(config.kind)): Record<string, Int32Array> {
   const sets = packed.offsets.length - 1;
   const queries = queryCount(config, base);
   const feeds: Record<string, Int32Array> = {
@@ -101,9 +105,10 @@ export function hyperFeeds(config: HyperConfig, base: T5Config, packed: { ids: I
     'hyper.queryOffsets': Int32Array.from({ length: sets + 1 }, (_, i) => i * queries),
     'hyper.table': Int32Array.from({ length: sets }, (_, i) => i),
   };
-  if (config.kind === 'prefix') feeds['hyper.length'] = new Int32Array(sets).fill(config.prefixLength);
-  if (config.kind === 'prefix' && config.prefixLogitBias) feeds['hyper.zeros'] = new Int32Array(sets);
-  for (const group of siteGroups(config, base)) feeds[`hyper.index.${group.name}`] = gatherIndex(config, base, group, sets);
+  const prefixes = parts.includes('prefix');
+  if (prefixes) feeds['hyper.length'] = new Int32Array(sets).fill(config.prefixLength);
+  if (prefixes && config.prefixLogitBias) feeds['hyper.zeros'] = new Int32Array(sets);
+  for (const group of siteGroups(config, base)) if (parts.includes(group.part)) feeds[indexFeed(group)] = gatherIndex(config, base, group, sets);
   return feeds;
 }
 
@@ -114,8 +119,13 @@ export interface Generated {
   prefix: ReadonlyMap<string, KVPrefix>;
 }
 
+export interface GenerateStatesOptions extends Pick<StackOptions, 'dropout'> {
+  /** Parts to write; default: all the hypermodel has. The trunk does the same work for either. */
+  parts?: readonly HyperPart[];
+}
+
 /** One forward pass: examples -> states. */
-export function generate(g: Graph, hyper: Hypermodel, inputs: HyperInputs, options: Pick<StackOptions, 'dropout'> = {}): Generated {
+export function generate(g: Graph, hyper: Hypermodel, inputs: HyperInputs, options: GenerateStatesOptions = {}): Generated {
   return g.scope('hyper', () => new Generator(g, hyper, inputs, options).run());
 }
 
@@ -123,11 +133,11 @@ class Generator {
   private readonly g: Graph;
   private readonly hyper: Hypermodel;
   private readonly inputs: HyperInputs;
-  private readonly options: Pick<StackOptions, 'dropout'>;
+  private readonly options: GenerateStatesOptions;
   private readonly lowRank = new Map<string, LowRank>();
   private readonly prefix = new Map<string, KVPrefix>();
 
-  constructor(g: Graph, hyper: Hypermodel, inputs: HyperInputs, options: Pick<StackOptions, 'dropout'>) {
+  constructor(g: Graph, hyper: Hypermodel, inputs: HyperInputs, options: GenerateStatesOptions) {
     this.g = g;
     this.hyper = hyper;
     this.inputs = inputs;
@@ -139,7 +149,10 @@ class Generator {
     const vectors = this.trunk();
     const table = this.g.feed('hyper.table', 'i32', [this.inputs.sets]);
     const pages = reshape(this.g, { x: table, shape: [this.inputs.sets, 1] });
-    for (const group of siteGroups(config, base)) this.g.scope(group.name, () => (config.kind === 'lora' ? this.lora(group, vectors, pages) : this.prefixes(group, vectors, pages)));
+    const parts = this.options.parts ?? partsOf(config.kind);
+    for (const group of siteGroups(config, base)) {
+      if (parts.includes(group.part)) this.g.scope(group.name, () => (group.part === 'lora' ? this.lora(group, vectors, pages) : this.prefixes(group, vectors, pages)));
+    }
     const { lowRank, prefix } = this;
     return { lowRank, prefix, states: { lowRank: (path) => lowRank.get(path), pageRank: config.rank, prefix: (site) => prefix.get(site) } };
   }
@@ -147,7 +160,7 @@ class Generator {
   /** [sets * queries, d] */
   private trunk(): Value {
     const { g, hyper: { config, base, parameters }, inputs } = this;
-    const stack = new T5Stack(g, trunkConfig(base), parameters, this.options);
+    const stack = new T5Stack(g, trunkConfig(base), parameters, { dropout: this.options.dropout });
     const memory = stack.encode(stack.embed(inputs.ids), { offsets: inputs.offsets });
     const queries = queryCount(config, base);
     const index = g.feed('hyper.query', 'i32', [inputs.sets.times(queries)]);
@@ -189,7 +202,7 @@ class Generator {
   /** The group's vectors in the order of `gatherIndex`. */
   private rows(group: SiteGroup, vectors: Value): Value {
     const { config } = this.hyper;
-    const index = this.g.feed(`hyper.index.${group.name}`, 'i32', [this.inputs.sets.times(groupQueries(config, group))]);
+    const index = this.g.feed(indexFeed(group), 'i32', [this.inputs.sets.times(groupQueries(config, group))]);
     return gatherRows(this.g, { x: vectors, index });
   }
 

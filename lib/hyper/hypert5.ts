@@ -22,6 +22,7 @@ import type { WeightType } from '../t5/parameters.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { Generator } from './adapt.ts';
 import type { HyperConfig, HyperKind } from './config.ts';
+import { partsOf } from './config.ts';
 import { loadHypermodel } from './files.ts';
 import type { Hypermodel } from './hypermodel.ts';
 
@@ -37,7 +38,7 @@ export interface LoadOptions {
 }
 
 export interface AdaptOptions {
-  /** Default: `prefix` where the folder has such a hypermodel, else `lora`. */
+  /** Default: the first of `both`, `prefix`, `lora` that the folder's hypermodels write. */
   kind?: HyperKind;
   /** A description of the task, read before the examples. */
   definition?: string;
@@ -87,7 +88,7 @@ export interface ModelInfo extends DeviceInfo {
   bytes: number;
 }
 
-const KINDS: readonly HyperKind[] = ['prefix', 'lora'];
+const KINDS: readonly HyperKind[] = ['both', 'prefix', 'lora'];
 
 /** Of a T5 folder without hypermodels: texts as T5's own pipelines give them. */
 const PLAIN_WINDOW = { queryTokens: 65_536, answerTokens: 128, queryEos: true };
@@ -116,7 +117,7 @@ export class HyperT5 {
 
   /**
    * Loads a folder: a T5 as Hugging Face writes it (config.json, model.safetensors, tokenizer.json or spiece.model) and, in
-   * `hyper-prefix` and `hyper-lora`, the hypermodels there are. Throws DEVICE_UNAVAILABLE, FILE_*, CONFIG_*, TENSOR_* or TOKENIZER_MISMATCH.
+   * `hyper-both`, `hyper-prefix` and `hyper-lora`, the hypermodels there are. Throws DEVICE_UNAVAILABLE, FILE_*, CONFIG_*, TENSOR_* or TOKENIZER_MISMATCH.
    */
   static async load(folder: string, options: LoadOptions = {}): Promise<HyperT5> {
     const engine = Engine.open({ device: options.device, memoryLimit: options.memoryLimit });
@@ -142,7 +143,7 @@ export class HyperT5 {
 
   /** Kinds of adapters the folder's hypermodels write. */
   get kinds(): HyperKind[] {
-    return [...this.hypermodels.keys()];
+    return KINDS.filter((kind) => this.hypermodels.has(kind) || (kind !== 'both' && this.hypermodels.has('both')));
   }
 
   get disposed(): boolean {
@@ -170,15 +171,16 @@ export class HyperT5 {
   async adaptAll(sets: readonly (readonly Example[])[], options: AdaptOptions = {}): Promise<Adapter[]> {
     this.open();
     const started = performance.now();
-    const hyper = this.hypermodel(options.kind);
-    const { hyperTokens, definitionMarker, kind } = hyper.config;
+    const kind = this.kind(options.kind);
+    const hyper = this.hypermodels.get(kind) ?? this.hypermodels.get('both')!;
+    const { hyperTokens, definitionMarker } = hyper.config;
     if (sets.length === 0) throw new HypertuneError('EXAMPLES_EMPTY', 'no set of examples was given.', { field: 'sets' });
     const inputs = sets.map((examples, i) => {
       checkExamples(examples, sets.length === 1 ? 'examples' : `sets[${i}]`);
       return hyperInput(this.tokenizer, examples, { maxTokens: hyperTokens, definition: options.definition, definitionMarker });
     });
     let generator = this.generators.get(kind);
-    if (!generator) this.generators.set(kind, (generator = new Generator(hyper, this.bank)));
+    if (!generator) this.generators.set(kind, (generator = new Generator(hyper, partsOf(kind), this.bank)));
     const slots = await generator.adapt(inputs.map(({ ids }) => ids), options.signal);
     const milliseconds = performance.now() - started;
     return slots.map((slot, i) => {
@@ -334,12 +336,14 @@ export class HyperT5 {
     if (this.disposed) throw new HypertuneError('HANDLE_CLOSED', 'the model has been disposed.', { field: 'model', remedy: 'Load it again.' });
   }
 
-  private hypermodel(kind: HyperKind | undefined): Hypermodel {
-    const found = kind === undefined ? [...this.hypermodels.values()][0] : this.hypermodels.get(kind);
-    if (found) return found;
+  /** The kind that is meant, of those there are. */
+  private kind(wanted: HyperKind | undefined): HyperKind {
+    const { kinds } = this;
+    const kind = wanted ?? kinds[0];
+    if (kind !== undefined && kinds.includes(kind)) return kind;
     if (kind !== undefined && !KINDS.includes(kind)) throw new HypertuneError('ARGUMENT_INVALID', `'${String(kind)}' is no kind of adapter.`, { field: 'kind', remedy: `Use ${KINDS.join(' or ')}.` });
     throw new HypertuneError('CONFIG_UNSUPPORTED', `${this.folder} holds no hypermodel${kind ? ` of kind ${kind}` : ''}.`, {
-      field: 'kind', remedy: this.hypermodels.size ? `It has: ${this.kinds.join(', ')}.` : 'Load a folder with hyper-prefix or hyper-lora, such as weights/tiny.',
+      field: 'kind', remedy: kinds.length ? `It has: ${kinds.join(', ')}.` : 'Load a folder with hyper-both, hyper-prefix or hyper-lora, such as weights/tiny.',
     });
   }
 

@@ -11,6 +11,7 @@ const TANH_RMS = 0.628;
 /** Size of generated keys and values beside the model's own. */
 const PREFIX_SIZE = 0.5;
 const LOGIT_BIAS = -8;
+const PREFIX_HEAD = /\.[kv]\.\d+\.w2$/;
 
 /**
  * Trunk and queries from the T5 (queries are rows of its embedding: they must have the size of embeddings). LoRA heads start
@@ -33,7 +34,7 @@ export async function initializeHypermodel(hyper: Hypermodel, t5: Parameters, rn
     else if (name.endsWith('_a.b2')) await write(uniforms(rng, buffer.elements, d ** -0.5));
     else if (name.endsWith('.norm')) await write(new Float32Array(buffer.elements).fill(1));
     else if (name.endsWith('.logit_bias')) await write(new Float32Array(buffer.elements).fill(LOGIT_BIAS));
-    else if (config.kind === 'prefix' && name.endsWith('.w2')) {
+    else if (PREFIX_HEAD.test(name)) {
       const size = await ownSize(hyper, t5, name);
       await write(normals(rng, buffer.elements, (PREFIX_SIZE * size) / (config.outputScale * TANH_RMS * Math.sqrt(d))));
     }

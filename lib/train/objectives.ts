@@ -5,6 +5,7 @@
 import type { Engine } from '../engine/engine.ts';
 import { Graph, compile, crossEntropy, gradients, scale, sum } from '../graph/index.ts';
 import type { Program, Value } from '../graph/index.ts';
+import type { HyperPart } from '../hyper/config.ts';
 import { generate, hyperFeeds, hyperInputs } from '../hyper/hypermodel.ts';
 import type { Hypermodel } from '../hyper/hypermodel.ts';
 import type { T5Config } from '../t5/config.ts';
@@ -66,17 +67,23 @@ export function textObjective(engine: Engine, config: T5Config, parameters: Para
   return objective(build, (batch) => ({ symbols: textSymbols(batch), feeds: textFeeds(batch) }));
 }
 
-/** Hypertuning: the gradient reaches the hypermodel through the frozen T5. */
-export function hyperObjective(engine: Engine, config: T5Config, parameters: Parameters, hyper: Hypermodel, optimizer: AdamW, capacity: BatchCapacity & Required<Pick<BatchCapacity, 'sets' | 'hyperTokens'>>): Objective<EpisodeRows> {
+/**
+ * Hypertuning: the gradient reaches the hypermodel through the T5, and stops there unless the optimiser holds parameters of the
+ * T5 too (HyperTuning+). `parts`: what of the hypermodel's kinds the T5 is given; default: all.
+ */
+export function hyperObjective(
+  engine: Engine, config: T5Config, parameters: Parameters, hyper: Hypermodel, optimizer: AdamW, capacity: BatchCapacity & Required<Pick<BatchCapacity, 'sets' | 'hyperTokens'>>,
+  { parts }: { parts?: readonly HyperPart[] } = {},
+): Objective<EpisodeRows> {
   const build = (train: boolean) => {
     const g = new Graph();
-    const { states } = generate(g, hyper, hyperInputs(g, { sets: capacity.sets, tokens: capacity.hyperTokens }));
+    const { states } = generate(g, hyper, hyperInputs(g, { sets: capacity.sets, tokens: capacity.hyperTokens }), { parts });
     const loss = answerLoss(g, config, parameters, capacity, states);
     return finish(engine, g, loss, train ? optimizer : undefined);
   };
   return objective(build, (batch) => ({
     symbols: { ...textSymbols(batch), sets: batch.hyper.offsets.length - 1, hyperTokens: batch.hyper.ids.length },
-    feeds: { ...textFeeds(batch), ...hyperFeeds(hyper.config, hyper.base, batch.hyper), slots: batch.setOfRow },
+    feeds: { ...textFeeds(batch), ...hyperFeeds(hyper.config, hyper.base, batch.hyper, parts), slots: batch.setOfRow },
   }));
 }
 

@@ -6,7 +6,7 @@ import { Random } from '../../lib/data/random.ts';
 import { Engine } from '../../lib/engine/engine.ts';
 import { saveT5 } from '../../lib/files/load-t5.ts';
 import { defaultHyperConfig } from '../../lib/hyper/config.ts';
-import type { HyperConfig } from '../../lib/hyper/config.ts';
+import type { HyperConfig, HyperKind } from '../../lib/hyper/config.ts';
 import { saveHypermodel } from '../../lib/hyper/files.ts';
 import { allocateHypermodel } from '../../lib/hyper/hypermodel.ts';
 import type { Hypermodel } from '../../lib/hyper/hypermodel.ts';
@@ -27,7 +27,7 @@ export function tinyConfig(vocabSize = 4100): T5Config {
   });
 }
 
-export function hyperConfig(kind: 'lora' | 'prefix', change: Partial<HyperConfig> = {}): HyperConfig {
+export function hyperConfig(kind: HyperKind, change: Partial<HyperConfig> = {}): HyperConfig {
   return { ...defaultHyperConfig(kind), rank: 3, alpha: 6, prefixLength: 5, hyperTokens: 64, queryTokens: 24, answerTokens: 8, ...change };
 }
 
@@ -38,7 +38,7 @@ export interface Tiny {
 }
 
 /** With `moved`, every head gets random weights, so that what it emits depends on the examples. */
-export async function tinyHyper(engine: Engine, kind: 'lora' | 'prefix', { seed = 1, moved = true, vocabSize = 4100, change = {} as Partial<HyperConfig> } = {}): Promise<Tiny> {
+export async function tinyHyper(engine: Engine, kind: HyperKind, { seed = 1, moved = true, vocabSize = 4100, change = {} as Partial<HyperConfig> } = {}): Promise<Tiny> {
   const config = tinyConfig(vocabSize);
   const t5 = allocateT5(engine, config, 'f32', true);
   await initializeT5(t5, config, Random.stream(seed, 't5'));
@@ -54,7 +54,7 @@ export async function tinyHyper(engine: Engine, kind: 'lora' | 'prefix', { seed 
 }
 
 /** A folder that HyperT5.load takes. */
-export async function tinyFolder(kinds: readonly ('lora' | 'prefix')[], change: Partial<HyperConfig> = {}): Promise<string> {
+export async function tinyFolder(kinds: readonly HyperKind[], change: Partial<HyperConfig> = {}): Promise<string> {
   const dir = await mkdtemp(path.join(tmpdir(), 'hypert5-'));
   const engine = Engine.open({ device: 'cpu' });
   for (const kind of kinds.length ? kinds : (['lora'] as const)) {

@@ -68,6 +68,20 @@ test.each([['small', 512, 1024, 6, 8, 7_354_368, 22_851_072], ['base', 768, 2048
   expect(queryCount({ ...hyperConfig('lora') }, base)).toBe(3 * layers);
 });
 
+test('one trunk that writes both parts: each alone, or together, and together is their combination', async () => {
+  const model = await HyperT5.load(await tinyFolder(['both'], { prefixCross: true }));
+  expect(model.kinds).toEqual(['both', 'prefix', 'lora']);
+  const value = async (adapter?: Adapter) => (await model.score(['dog'], [['one two']], { adapter }))[0].logLikelihoods[0];
+  const adapters = await Promise.all(model.kinds.map((kind) => model.adapt(EXAMPLES, { kind })));
+  expect(adapters.map(({ kind }) => kind)).toEqual(['combined', 'prefix', 'lora']);
+  const [both, prefix, lora] = await Promise.all(adapters.map(value));
+  expect(new Set([both, prefix, lora, await value()].map((x) => x.toFixed(4))).size).toBe(4);
+  expect(await value(await model.combine([adapters[1], adapters[2]]))).toBeCloseTo(both, 5); // fp32 copies of the same values
+  expect(adapters[0].parameters).toBe(adapterSize(hyperConfig('both', { prefixCross: true }), model.config));
+  expect((await model.adapt(EXAMPLES)).kind).toBe('combined');
+  await model.dispose();
+});
+
 test('combined adapters act as their parts one after the other', async () => {
   const folder = await tinyFolder(['prefix', 'lora']);
   const model = await HyperT5.load(folder);
