@@ -23,7 +23,7 @@ import { Tokenizer } from '../lib/tokenizer/tokenizer.ts';
 import { AdamW } from '../lib/train/adamw.ts';
 import { initializeT5 } from '../lib/train/init.ts';
 import { lossCurve } from '../lib/train/loss-curve.ts';
-import type { Objective } from '../lib/train/objectives.ts';
+import type { Objective, TextRows } from '../lib/train/objectives.ts';
 import { hyperObjective, textObjective } from '../lib/train/objectives.ts';
 import { trainedParameters } from '../lib/train/parameters.ts';
 import { train } from '../lib/train/loop.ts';
@@ -59,12 +59,12 @@ const universe = new Universe();
 await mkdir(path.join(out, 'training'), { recursive: true });
 
 /** Runs one stage, printing and keeping its losses. */
-async function run<Batch>(name: string, objective: Objective<Batch>, optimizer: AdamW, steps: number, peak: number, decayFrom: number, batch: (step: number) => Batch): Promise<void> {
+async function run<Batch extends TextRows>(name: string, objective: Objective<Batch>, optimizer: AdamW, steps: number, peak: number, decayFrom: number, batch: (step: number) => Batch): Promise<void> {
   const losses: number[] = [];
   let last = performance.now();
   const total = Math.round(steps * scaleSteps);
   const schedule = { peak, steps: total, warmup: Math.min(200, total / 5), decayFrom, floor: 0.05 };
-  for await (const { step, loss, norm, lr, seconds } of train({ objective, optimizer, schedule, batch })) {
+  for await (const { step, loss, norm, lr, seconds } of train({ parts: [{ name, objective, batch }], optimizer, schedule })) {
     losses.push(loss);
     if (step % 50 !== 0 && step !== total - 1) continue;
     const recent = losses.slice(-50);

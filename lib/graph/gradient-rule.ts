@@ -2,7 +2,7 @@ import type { Graph } from './graph.ts';
 import type { Node, Value } from './node.ts';
 import type { OpName } from './ops.gen.ts';
 
-/** What a rule is given: a node of the forward graph and where its gradients come from and go to. */
+/** What a rule is given: a node of the forward graph, or its copy (recompute.ts), and where its gradients come from and go to. */
 export interface GradientRequest {
   readonly g: Graph;
   readonly node: Node;

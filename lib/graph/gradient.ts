@@ -8,6 +8,7 @@ import type { Graph } from './graph.ts';
 import type { Node, Value } from './node.ts';
 import { GRADIENTS, add, fill } from './ops/index.ts';
 import { OPS } from './ops.gen.ts';
+import { Recompute } from './recompute.ts';
 import { label } from './shapes.ts';
 
 export interface GradientSeed {
@@ -17,13 +18,21 @@ export interface GradientSeed {
   grad?: Value;
 }
 
+export interface GradientOptions {
+  /**
+   * Nodes whose names match are computed again in the backward pass instead of being kept; nodes with the same match form a
+   * segment, of which only what enters it is kept. The gradients have the same bits.
+   */
+  recompute?: RegExp;
+}
+
 /**
  * dL/d(wrt) for L whose gradients at `outputs` are given, each f32 in the shape of its value; undefined where L does not
  * depend on it. Throws GRAPH_GRADIENT, naming node and operand, where a path crosses an op without a rule or persistent
  * state that the graph writes.
  */
-export function gradients(g: Graph, outputs: readonly GradientSeed[], wrt: readonly Value[]): (Value | undefined)[] {
-  return new Backward(g, wrt).run(outputs);
+export function gradients(g: Graph, outputs: readonly GradientSeed[], wrt: readonly Value[], options: GradientOptions = {}): (Value | undefined)[] {
+  return new Backward(g, wrt, options).run(outputs);
 }
 
 class Backward {
@@ -37,11 +46,13 @@ class Backward {
   private readonly lastWrite = new Map<object, Node>();
   /** Buffers that hold something computed from `wrt`, and the node that put it there. */
   private readonly stored = new Map<object, Node>();
+  private readonly recompute: Recompute | undefined;
 
-  constructor(g: Graph, wrt: readonly Value[]) {
+  constructor(g: Graph, wrt: readonly Value[], { recompute }: GradientOptions) {
     this.g = g;
     this.wrt = wrt;
     this.forward = [...g.nodes];
+    this.recompute = recompute && new Recompute(g, this.forward, recompute);
     for (const value of wrt) {
       requireFloat(g, value, 'wrt');
       this.dependent.add(value);
@@ -106,10 +117,11 @@ class Backward {
     for (const o of needed) if (!rule!.operands.includes(o.name)) this.refuse(node, `operand ${o.name}`, 'no gradient rule leads to it.');
     this.requireUnwritten(node);
 
+    const twin = this.recompute?.twin(node) ?? node;
     const result = this.g.scope(node.name, () =>
       rule!.apply({
         g: this.g,
-        node,
+        node: twin,
         needs,
         grad: (output, repetition = 0) => {
           const value = node.optionalOutput(output, repetition);

@@ -3,6 +3,7 @@ import type { Random } from '../data/random.ts';
 import { innerWidth } from '../t5/config.ts';
 import type { Parameters } from '../t5/parameters.ts';
 import { normals, uniforms } from '../train/init.ts';
+import { groupQueries, siteGroups } from './config.ts';
 import { headShapes } from './hypermodel.ts';
 import type { Hypermodel } from './hypermodel.ts';
 
@@ -58,4 +59,40 @@ async function ownSize({ base }: Hypermodel, t5: Parameters, head: string): Prom
 
 async function read(parameters: Parameters, name: string): Promise<Float32Array> {
   return Float32Array.from(await parameters.engine.read(parameters.get(name).buffer));
+}
+
+/**
+ * Takes over what another hypermodel of the same T5 has learned: its trunk, and the queries and heads of every part and site that
+ * both have. So a hypermodel that writes both parts can start from one that writes prefixes. Returns the names left as they were.
+ */
+export async function inheritHypermodel(hyper: Hypermodel, from: Hypermodel): Promise<string[]> {
+  const { engine } = hyper.parameters;
+  const left: string[] = [];
+  for (const { name, shape, buffer } of hyper.parameters.all()) {
+    if (name === 'queries') continue;
+    const found = from.parameters.has(name) ? from.parameters.get(name) : undefined;
+    if (found?.shape.join() === shape.join()) await engine.write(buffer, await read(from.parameters, name));
+    else left.push(name);
+  }
+  const [target, source] = [queryGroups(hyper), queryGroups(from)];
+  const rows = await read(from.parameters, 'queries');
+  const d = hyper.base.dModel;
+  for (const [name, { first, count }] of target) {
+    const found = source.get(name);
+    if (found?.count === count) await engine.write(hyper.parameters.get('queries').buffer, rows.slice(found.first * d, (found.first + count) * d), first * d);
+    else left.push(`queries of ${name}`);
+  }
+  return left;
+}
+
+/** Where the queries of each part and site stand in the table. */
+function queryGroups({ config, base }: Hypermodel): Map<string, { first: number; count: number }> {
+  const groups = new Map<string, { first: number; count: number }>();
+  let first = 0;
+  for (const group of siteGroups(config, base)) {
+    const count = groupQueries(config, group);
+    groups.set(`${group.part} ${group.name}`, { first, count });
+    first += count;
+  }
+  return groups;
 }

@@ -22,6 +22,13 @@ export class Parameters {
     this.engine = engine;
   }
 
+  /** Given buffers, e.g. the averages of another set. */
+  static of(engine: Engine, parameters: readonly Parameter[]): Parameters {
+    const made = new Parameters(engine);
+    for (const parameter of parameters) made.entries.set(parameter.name, parameter);
+    return made;
+  }
+
   /** Adds a buffer of zeros. */
   add(name: string, shape: readonly number[], dtype: DType, frozen: boolean): Parameter {
     const elements = shape.reduce((n, d) => n * d, 1);

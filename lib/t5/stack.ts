@@ -20,6 +20,9 @@ type Site = 'self' | 'cross';
  */
 export type DecoderView = 'causal' | 'bidirectional' | 'one-directional' | 'unbiased';
 
+/** Names of the nodes of a block, of any stack in a graph: what gradient checkpointing computes again (`gradients`, `recompute`). */
+export const T5_BLOCKS = /^.*?(encoder|decoder)\.block\.\d+\b/;
+
 export interface StackOptions {
   states?: States;
   /** Training only: Philox key i32 [4] and rate f32 [1]; on embeddings, sub-layer outputs, the gate product and the final norm. */

@@ -4,15 +4,15 @@
  */
 import type { Engine } from '../engine/engine.ts';
 import { Graph, compile, crossEntropy, gradients, scale, sum } from '../graph/index.ts';
-import type { Program, Value } from '../graph/index.ts';
+import type { Program, RunInputs, Value } from '../graph/index.ts';
 import type { HyperPart } from '../hyper/config.ts';
 import { generate, hyperFeeds, hyperInputs } from '../hyper/hypermodel.ts';
 import type { Hypermodel } from '../hyper/hypermodel.ts';
 import type { T5Config } from '../t5/config.ts';
 import type { Parameters } from '../t5/parameters.ts';
-import { T5Stack } from '../t5/stack.ts';
+import { T5Stack, T5_BLOCKS } from '../t5/stack.ts';
 import type { States } from '../t5/states.ts';
-import type { AdamW } from './adamw.ts';
+import type { Optimizer } from './optimizer.ts';
 
 /** Packed rows: token ids and starts of rows. */
 export interface PackedRows {
@@ -54,17 +54,48 @@ export interface Objective<Batch> {
   accumulate(batch: Batch): Promise<StepResult>;
   /** The loss alone. */
   evaluate(batch: Batch): Promise<StepResult>;
+  /** Compiles what `accumulate` runs; the bytes of its intermediates at capacity. Throws MEMORY_LIMIT where they do not fit. */
+  prepare(): number;
+  /** A copy of the graph that `accumulate` runs, and the batch's inputs to it: to look for the node that went wrong. */
+  inspect(batch: Batch): { graph: Graph; inputs: RunInputs };
   dispose(): void;
 }
 
+export interface ObjectiveOptions {
+  /** Gradient checkpointing: the blocks are computed again in the backward pass instead of being kept. Same gradients, to the bit. */
+  checkpointing?: boolean;
+}
+
 /** Text to text: every parameter of the T5 that the optimiser holds. */
-export function textObjective(engine: Engine, config: T5Config, parameters: Parameters, optimizer: AdamW, capacity: BatchCapacity): Objective<TextRows> {
-  const build = (train: boolean) => {
+export function textObjective(
+  engine: Engine, config: T5Config, parameters: Parameters, optimizer: Optimizer, capacity: BatchCapacity, options: ObjectiveOptions = {},
+): Objective<TextRows> {
+  const build = (): Built => {
     const g = new Graph();
     const loss = answerLoss(g, config, parameters, capacity, undefined);
-    return finish(engine, g, loss, train ? optimizer : undefined);
+    return { g, loss };
   };
-  return objective(build, (batch) => ({ symbols: textSymbols(batch), feeds: textFeeds(batch) }));
+  return objective(engine, optimizer, build, (batch) => ({ symbols: textSymbols(batch), feeds: textFeeds(batch) }), options);
+}
+
+/** Where a batch without evidence finds its states: every row reads slot 0. */
+export interface StateSource {
+  states(g: Graph): States;
+  /** What the feeds that `states` declares hold. */
+  readonly feeds: Readonly<Record<string, Int32Array>>;
+}
+
+/** Parameter-efficient tuning: the optimiser holds states of the frozen T5. */
+export function statesObjective(engine: Engine, config: T5Config, parameters: Parameters, source: StateSource, optimizer: Optimizer, capacity: BatchCapacity, options: ObjectiveOptions = {}): Objective<TextRows> {
+  const build = (): Built => {
+    const g = new Graph();
+    const loss = answerLoss(g, config, parameters, capacity, source.states(g));
+    return { g, loss };
+  };
+  return objective(engine, optimizer, build, (batch) => ({
+    symbols: textSymbols(batch),
+    feeds: { ...textFeeds(batch), ...source.feeds, slots: new Int32Array(batch.encoder.offsets.length - 1) },
+  }), options);
 }
 
 /**
@@ -72,19 +103,19 @@ export function textObjective(engine: Engine, config: T5Config, parameters: Para
  * T5 too (HyperTuning+). `parts`: what of the hypermodel's kinds the T5 is given; default: all.
  */
 export function hyperObjective(
-  engine: Engine, config: T5Config, parameters: Parameters, hyper: Hypermodel, optimizer: AdamW, capacity: BatchCapacity & Required<Pick<BatchCapacity, 'sets' | 'hyperTokens'>>,
-  { parts }: { parts?: readonly HyperPart[] } = {},
+  engine: Engine, config: T5Config, parameters: Parameters, hyper: Hypermodel, optimizer: Optimizer, capacity: BatchCapacity & Required<Pick<BatchCapacity, 'sets' | 'hyperTokens'>>,
+  { parts, ...options }: ObjectiveOptions & { parts?: readonly HyperPart[] } = {},
 ): Objective<EpisodeRows> {
-  const build = (train: boolean) => {
+  const build = (): Built => {
     const g = new Graph();
     const { states } = generate(g, hyper, hyperInputs(g, { sets: capacity.sets, tokens: capacity.hyperTokens }), { parts });
     const loss = answerLoss(g, config, parameters, capacity, states);
-    return finish(engine, g, loss, train ? optimizer : undefined);
+    return { g, loss };
   };
-  return objective(build, (batch) => ({
+  return objective(engine, optimizer, build, (batch) => ({
     symbols: { ...textSymbols(batch), sets: batch.hyper.offsets.length - 1, hyperTokens: batch.hyper.ids.length },
     feeds: { ...textFeeds(batch), ...hyperFeeds(hyper.config, hyper.base, batch.hyper, parts), slots: batch.setOfRow },
-  }));
+  }), options);
 }
 
 /** -sum log p of the labels, f32 [1]. */
@@ -102,11 +133,6 @@ function answerLoss(g: Graph, config: T5Config, parameters: Parameters, capacity
   return scale(g, { x: sum(g, { x: logp }), alpha: -1 });
 }
 
-function finish(engine: Engine, g: Graph, loss: Value, optimizer: AdamW | undefined): Program<'loss'> {
-  if (optimizer) optimizer.accumulate(g, gradients(g, [{ value: loss }], optimizer.values(g)));
-  return compile(engine, g, { fetches: { loss } });
-}
-
 function textSymbols({ encoder, decoder }: TextRows): Record<string, number> {
   return { rows: encoder.offsets.length - 1, encoderTokens: encoder.ids.length, decoderTokens: decoder.ids.length };
 }
@@ -115,22 +141,38 @@ function textFeeds({ encoder, decoder, labels }: TextRows): Record<string, Int32
   return { 'encoder.ids': encoder.ids, 'encoder.offsets': encoder.offsets, 'decoder.ids': decoder.ids, 'decoder.offsets': decoder.offsets, labels };
 }
 
-interface Inputs {
-  symbols: Record<string, number>;
-  feeds: Record<string, Int32Array>;
+/** A graph up to its loss. */
+interface Built {
+  g: Graph;
+  loss: Value;
 }
 
-function objective<Batch extends TextRows>(build: (train: boolean) => Program<'loss'>, inputs: (batch: Batch) => Inputs): Objective<Batch> {
+function objective<Batch extends TextRows>(
+  engine: Engine, optimizer: Optimizer, build: () => Built, inputs: (batch: Batch) => RunInputs, { checkpointing = false }: ObjectiveOptions,
+): Objective<Batch> {
   const programs = new Map<boolean, Program<'loss'>>();
-  const run = async (train: boolean, batch: Batch): Promise<StepResult> => {
+  const graph = (train: boolean): Built => {
+    const built = build();
+    if (train) optimizer.accumulate(built.g, gradients(built.g, [{ value: built.loss }], optimizer.values(built.g), { recompute: checkpointing ? T5_BLOCKS : undefined }));
+    return built;
+  };
+  const programOf = (train: boolean): Program<'loss'> => {
     let program = programs.get(train);
-    if (!program) programs.set(train, (program = build(train)));
-    const { loss } = await program.run(inputs(batch));
+    if (!program) {
+      const { g, loss } = graph(train);
+      programs.set(train, (program = compile(engine, g, { fetches: { loss } })));
+    }
+    return program;
+  };
+  const run = async (train: boolean, batch: Batch): Promise<StepResult> => {
+    const { loss } = await programOf(train).run(inputs(batch));
     return { loss: loss[0], tokens: batch.labels.reduce((n, id) => n + Number(id >= 0), 0) };
   };
   return {
     accumulate: (batch) => run(true, batch),
     evaluate: (batch) => run(false, batch),
+    prepare: () => programOf(true).arenaBytes,
+    inspect: (batch) => ({ graph: graph(true).g, inputs: inputs(batch) }),
     dispose: () => {
       for (const program of programs.values()) program.dispose();
     },

@@ -5,7 +5,7 @@
 
 namespace ht {
 
-constexpr int kOpCount = 45;
+constexpr int kOpCount = 48;
 constexpr int kOpTableVersion = 1;
 
 enum class Op : int32_t {
@@ -54,6 +54,9 @@ enum class Op : int32_t {
   logit_rules = 42,
   top_k = 43,
   sample = 44,
+  adafactor = 45,
+  adafactor_full = 46,
+  average = 47,
 };
 
 // Positions of operands and attributes: call.in[op::rms_norm::gain], op::lora_linear::in(call, op::lora_linear::w, i).
@@ -265,9 +268,10 @@ struct embedding {
   static constexpr int a_dtype = 0;
 };
 struct embedding_grad {
-  static constexpr int ids = 0;
-  static constexpr int dy = 1;
-  static constexpr int in_fixed = 2, in_group = 0;
+  static constexpr int table = 0;
+  static constexpr int ids = 1;
+  static constexpr int dy = 2;
+  static constexpr int in_fixed = 3, in_group = 0;
   static constexpr int o_dtable = 0;
   static constexpr int o_dprompt = 1;
   static constexpr int out_fixed = 2, out_group = 0;
@@ -548,6 +552,51 @@ struct sample {
   static constexpr int out_fixed = 3, out_group = 0;
   static constexpr int a_pad = 0;
 };
+struct adafactor {
+  static constexpr int param = 0;
+  static constexpr int row = 1;
+  static constexpr int col = 2;
+  static constexpr int m = 3;
+  static constexpr int copy = 4;
+  static constexpr int grad = 5;
+  static constexpr int rates = 6;
+  static constexpr int gscale = 7;
+  static constexpr int in_fixed = 8, in_group = 0;
+  static constexpr int out_fixed = 0, out_group = 0;
+  static constexpr int a_beta1 = 0;
+  static constexpr int a_eps1 = 1;
+  static constexpr int a_eps2 = 2;
+  static constexpr int a_clip_threshold = 3;
+  static constexpr int a_weight_decay = 4;
+  static constexpr int a_lr_scale = 5;
+  static constexpr int a_scale_parameter = 6;
+};
+struct adafactor_full {
+  static constexpr int param = 0;
+  static constexpr int v = 1;
+  static constexpr int m = 2;
+  static constexpr int copy = 3;
+  static constexpr int grad = 4;
+  static constexpr int rates = 5;
+  static constexpr int gscale = 6;
+  static constexpr int in_fixed = 7, in_group = 0;
+  static constexpr int out_fixed = 0, out_group = 0;
+  static constexpr int a_beta1 = 0;
+  static constexpr int a_eps1 = 1;
+  static constexpr int a_eps2 = 2;
+  static constexpr int a_clip_threshold = 3;
+  static constexpr int a_weight_decay = 4;
+  static constexpr int a_lr_scale = 5;
+  static constexpr int a_scale_parameter = 6;
+};
+struct average {
+  static constexpr int mean = 0;
+  static constexpr int x = 1;
+  static constexpr int rate = 2;
+  static constexpr int gscale = 3;
+  static constexpr int in_fixed = 4, in_group = 0;
+  static constexpr int out_fixed = 0, out_group = 0;
+};
 }  // namespace op
 
 void concat_rows_ref(const Call&);
@@ -593,6 +642,9 @@ void log_softmax_ref(const Call&);
 void logit_rules_ref(const Call&);
 void top_k_ref(const Call&);
 void sample_ref(const Call&);
+void adafactor_ref(const Call&);
+void adafactor_full_ref(const Call&);
+void average_ref(const Call&);
 void concat_rows_cpu(const Call&);
 void gather_rows_cpu(const Call&);
 void add_cpu(const Call&);
@@ -629,6 +681,9 @@ void cross_entropy_grad_cpu(const Call&);
 void log_softmax_cpu(const Call&);
 void top_k_cpu(const Call&);
 void sample_cpu(const Call&);
+void adafactor_cpu(const Call&);
+void adafactor_full_cpu(const Call&);
+void average_cpu(const Call&);
 
 // Reference kernel, then the fast CPU kernel where there is one; both null for views.
 struct OpKernels {
@@ -680,6 +735,9 @@ inline constexpr OpKernels kOpKernels[kOpCount] = {
     {logit_rules_ref, nullptr},
     {top_k_ref, top_k_cpu},
     {sample_ref, sample_cpu},
+    {adafactor_ref, adafactor_cpu},
+    {adafactor_full_ref, adafactor_full_cpu},
+    {average_ref, average_cpu},
 };
 
 namespace op_table {
@@ -741,8 +799,8 @@ inline constexpr DimPattern k54[] = {{"1", "V", 0}, {"1", "P", 0}};
 inline constexpr OperandSchema k55[] = {{"table", false, false, false, kAnyFloat, "", kShapeDims, "", k51, kPlain, 0, {}}, {"prompt", false, true, false, kAnyFloat, "", kShapeDims, "", k52, kPlain, 0, {}}, {"ids", false, false, false, kI32, "", kShapeDims, "", k53, kIndex, 0, k54}};
 inline constexpr DimPattern k56[] = {{"1", "T", 0}, {"1", "d", 0}};
 inline constexpr OperandSchema k57[] = {{"y", false, false, false, kAttrDType, "", kShapeDims, "", k56, kPlain, 0, {}}};
-inline constexpr OperandSchema k58[] = {{"ids", false, false, false, kI32, "", kShapeDims, "", k53, kIndex, 0, k54}, {"dy", false, false, false, kAnyFloat, "", kShapeDims, "", k56, kPlain, 0, {}}};
-inline constexpr OperandSchema k59[] = {{"dtable", false, false, false, kF32, "", kShapeDims, "", k51, kPlain, 0, {}}, {"dprompt", false, true, false, kF32, "", kShapeDims, "", k52, kPlain, 0, {}}};
+inline constexpr OperandSchema k58[] = {{"table", false, false, false, kAnyFloat, "", kShapeDims, "", k51, kPlain, 0, {}}, {"ids", false, false, false, kI32, "", kShapeDims, "", k53, kIndex, 0, k54}, {"dy", false, false, false, kAnyFloat, "", kShapeDims, "", k56, kPlain, 0, {}}};
+inline constexpr OperandSchema k59[] = {{"dtable", false, true, false, kF32, "", kShapeDims, "", k51, kPlain, 0, {}}, {"dprompt", false, true, false, kF32, "", kShapeDims, "", k52, kPlain, 0, {}}};
 inline constexpr DimPattern k60[] = {{"1", "d", 0}};
 inline constexpr OperandSchema k61[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k56, kPlain, 0, {}}, {"residual", false, true, false, kAnyFloat, "", kShapeDims, "", k56, kPlain, 0, {}}, {"gain", false, false, false, kAnyFloat, "", kShapeDims, "", k60, kPlain, 0, {}}};
 inline constexpr OperandSchema k62[] = {{"y", false, false, false, kAttrDType, "", kShapeDims, "", k56, kPlain, 0, {}}, {"h", false, true, false, kF32, "", kShapeDims, "", k56, kPlain, 0, {}}};
@@ -854,6 +912,13 @@ inline constexpr DimPattern k167[] = {{"1", "R", 0}, {"0", "", 2}};
 inline constexpr OperandSchema k168[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k153, kPlain, 0, {}}, {"token", false, false, true, kI32, "", kShapeDims, "", k69, kPlain, 0, {}}, {"length", false, false, true, kI32, "", kShapeDims, "", k69, kIndex, 0, k157}, {"done", false, false, true, kI32, "", kShapeDims, "", k69, kPlain, 0, {}}, {"history", false, false, true, kI32, "", kShapeDims, "", k156, kPlain, 0, {}}, {"params", false, false, false, kF32, "", kShapeDims, "", k166, kPlain, 0, {}}, {"seed", false, false, false, kI32, "", kShapeDims, "", k167, kPlain, 0, {}}, {"eos", false, false, false, kI32, "", kShapeDims, "", k158, kIndex, 0, k147}};
 inline constexpr OperandSchema k169[] = {{"next", false, false, false, kI32, "", kShapeDims, "", k69, kPlain, 0, {}}, {"logp", false, false, false, kF32, "", kShapeDims, "", k69, kPlain, 0, {}}, {"stop", false, false, false, kI32, "", kShapeDims, "", k25, kPlain, 0, {}}};
 inline constexpr AttrSchema k170[] = {{"pad", kInt, 0, 2147483647}};
+inline constexpr DimPattern k171[] = {{"1", "N", 0}, {"1", "R", 0}, {"1", "C", 0}};
+inline constexpr DimPattern k172[] = {{"1", "N", 0}, {"1", "R", 0}};
+inline constexpr DimPattern k173[] = {{"0", "", 2}};
+inline constexpr OperandSchema k174[] = {{"param", false, false, true, kF32, "", kShapeDims, "", k171, kPlain, 0, {}}, {"row", false, false, true, kF32, "", kShapeDims, "", k172, kPlain, 0, {}}, {"col", false, false, true, kF32, "", kShapeDims, "", k10, kPlain, 0, {}}, {"m", false, true, true, kF32, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"copy", false, true, true, kAnyFloat, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"grad", false, false, false, kF32, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"rates", false, false, false, kF32, "", kShapeDims, "", k173, kPlain, 0, {}}, {"gscale", false, false, false, kF32, "", kShapeDims, "", k25, kPlain, 0, {}}};
+inline constexpr AttrSchema k175[] = {{"beta1", kFloat, 0, 0}, {"eps1", kFloat, 0, 0}, {"eps2", kFloat, 0, 0}, {"clip_threshold", kFloat, 0, 0}, {"weight_decay", kFloat, 0, 0}, {"lr_scale", kFloat, 0, 0}, {"scale_parameter", kInt, 0, 1}};
+inline constexpr OperandSchema k176[] = {{"param", false, false, true, kF32, "", kShapeAny, "", {}, kPlain, 0, {}}, {"v", false, false, true, kF32, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"m", false, true, true, kF32, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"copy", false, true, true, kAnyFloat, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"grad", false, false, false, kF32, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"rates", false, false, false, kF32, "", kShapeDims, "", k173, kPlain, 0, {}}, {"gscale", false, false, false, kF32, "", kShapeDims, "", k25, kPlain, 0, {}}};
+inline constexpr OperandSchema k177[] = {{"mean", false, false, true, kF32, "", kShapeAny, "", {}, kPlain, 0, {}}, {"x", false, false, false, kF32, "", kShapeLike, "mean", {}, kPlain, 0, {}}, {"rate", false, false, false, kF32, "", kShapeDims, "", k25, kPlain, 0, {}}, {"gscale", false, false, false, kF32, "", kShapeDims, "", k25, kPlain, 0, {}}};
 inline constexpr OpSchema ops[kOpCount] = {
     {"reshape", true, k0, k1, {}, {}},
     {"split_rows", true, k3, k5, k6, {}},
@@ -900,6 +965,9 @@ inline constexpr OpSchema ops[kOpCount] = {
     {"logit_rules", false, k161, k155, k162, {}},
     {"top_k", false, k154, k164, k165, {}},
     {"sample", false, k168, k169, k170, {}},
+    {"adafactor", false, k174, {}, k175, {}},
+    {"adafactor_full", false, k176, {}, k175, {}},
+    {"average", false, k177, {}, {}, {}},
 };
 }  // namespace op_table
 

@@ -28,15 +28,17 @@ void embedding_cpu(const Call& c) {
 
 void embedding_grad_cpu(const Call& c) {
   using Op = op::embedding_grad;
-  const Tensor& dy = c.in[Op::dy];
+  const Tensor &table = c.in[Op::table], &dy = c.in[Op::dy];
   Tensor &dtable = c.out[Op::o_dtable], &dprompt = c.out[Op::o_dprompt];
-  const int64_t vocab = dtable.dim[0], width = dtable.dim[1], rows = vocab + (dprompt ? dprompt.dim[0] : 0);
+  const int64_t vocab = table.dim[0], width = table.dim[1], rows = vocab + (dprompt ? dprompt.dim[0] : 0);
+  // A frozen table costs nothing.
+  const int64_t first = dtable ? 0 : vocab;
   const TokensById tokens(c.in[Op::ids], rows, c.flags);
   with_type(dy.dtype, [&](auto type) {
     using T = decltype(type);
     auto* add = HT_DISPATCH(add_row<T>);
-    for_row_chunks(rows, width, [&](int64_t begin, int64_t end) {
-      for (int64_t id = begin; id < end; ++id) {
+    for_row_chunks(rows - first, width, [&](int64_t begin, int64_t end) {
+      for (int64_t id = first + begin; id < first + end; ++id) {
         float* total = id < vocab ? dtable.f32() + id * width : dprompt.f32() + (id - vocab) * width;
         std::fill(total, total + width, 0.0f);
         for (int64_t k = tokens.start[id]; k < tokens.start[id + 1]; ++k) add(data_of<T>(dy) + tokens.token[k] * width, total, width);

@@ -22,12 +22,12 @@ void embedding_ref(const Call& c) {
 
 void embedding_grad_ref(const Call& c) {
   using Op = op::embedding_grad;
-  const Tensor &ids = c.in[Op::ids], &dy = c.in[Op::dy];
+  const Tensor &table = c.in[Op::table], &ids = c.in[Op::ids], &dy = c.in[Op::dy];
   Tensor &dtable = c.out[Op::o_dtable], &dprompt = c.out[Op::o_dprompt];
-  const int64_t vocab = dtable.dim[0], width = dtable.dim[1], rows = vocab + (dprompt ? dprompt.dim[0] : 0);
+  const int64_t vocab = table.dim[0], width = table.dim[1], rows = vocab + (dprompt ? dprompt.dim[0] : 0);
   const TokensById tokens(ids, rows, c.flags);
   std::vector<double> total(width);
-  for (int64_t id = 0; id < rows; ++id) {
+  for (int64_t id = dtable ? 0 : vocab; id < rows; ++id) {
     std::fill(total.begin(), total.end(), 0.0);
     for (int64_t k = tokens.start[id]; k < tokens.start[id + 1]; ++k)
       for (int64_t j = 0; j < width; ++j) total[j] += dy.get(tokens.token[k] * width + j);

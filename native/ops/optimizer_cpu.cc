@@ -1,4 +1,4 @@
-// Fast kernel of AdamW: one pass over param, moments and gradient, so memory bandwidth is its only limit.
+// Fast kernels of AdamW and of averaging: one pass over memory, so its bandwidth is their only limit.
 #ifndef HT_ISA_PASS
 #include "core/ops.gen.h"
 #include "cpu/vec.h"
@@ -36,6 +36,15 @@ void adamw_cpu(const Call& c) {
   });
 }
 
+void average_cpu(const Call& c) {
+  using Op = op::average;
+  Tensor mean = c.in[Op::mean];
+  const float *x = c.in[Op::x].f32(), rate = c.in[Op::rate].f32()[0];
+  if (c.in[Op::gscale].f32()[0] == 0) return;
+  auto* kernel = HT_DISPATCH(average);
+  for_chunks(mean.size(), [&](int64_t i, int64_t n) { kernel(rate, mean.f32() + i, x + i, n); });
+}
+
 }  // namespace ht
 #else
 template <class C>
@@ -51,6 +60,13 @@ void adamw(const AdamwStep& s, float* param, float* m, float* v, C* copy, const 
     v_new.store(v + i, lanes);
     p_new.store(param + i, lanes);
     if (copy) p_new.store(copy + i, lanes);
+  });
+}
+
+inline void average(float rate, float* mean, const float* x, int64_t n) {
+  for_each_vec(n, [&](int64_t i, int lanes) {
+    const Vec before = Vec::load(mean + i, lanes);
+    fma(Vec::set1(rate), Vec::load(x + i, lanes) - before, before).store(mean + i, lanes);
   });
 }
 #endif

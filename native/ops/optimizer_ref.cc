@@ -38,4 +38,13 @@ void adamw_ref(const Call& c) {
   }
 }
 
+void average_ref(const Call& c) {
+  using Op = op::average;
+  Tensor mean = c.in[Op::mean];
+  const Tensor& x = c.in[Op::x];
+  const double rate = c.in[Op::rate].get(0);
+  if (c.in[Op::gscale].get(0) == 0) return;
+  for (int64_t i = 0; i < mean.size(); ++i) mean.set(i, mean.get(i) + rate * (x.get(i) - mean.get(i)));
+}
+
 }  // namespace ht

@@ -14,10 +14,13 @@ if os.environ.get("PYTHONHASHSEED") != "0":
 from make.common import settle
 from make.decode import make_decode
 from make.models import make_models
+from make.objectives import make_objectives
+from make.optimizers import make_optimizers
 from make.parity import make_parity
 from make.peft_cases import make_peft
+from make.tensorboard import make_tensorboard
 
-PARTS = {"models": make_models, "parity": make_parity, "decode": make_decode, "peft": make_peft}
+PARTS = {"models": make_models, "parity": make_parity, "decode": make_decode, "peft": make_peft, "optimizers": make_optimizers, "objectives": make_objectives, "tensorboard": make_tensorboard}
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ const attention = { q: 'f32 T 6', k: 'bf16 K+3 6', v: 'f32 K+3 6', q_offsets: 'i
 const attentionAttrs = { heads: 2, causal: 0, bidirectional: 1, max_distance: 128, page_len: 3, policy: 0 };
 const decodeAttention = { q: 'f32 R 6', k: 'f32 56 6', v: 'f32 56 6', length: 'i32 R', ancestors: 'i32 R 7', ...prefix };
 const optimizer = { param: 'f32 3 2', m: 'f32 3 2', v: 'f32 3 2', copy: 'bf16 3 2', grad: 'f32 3 2', rates: 'f32 3', gscale: 'f32 1' };
+const adafactor = { beta1: 0.9, eps1: 1e-30, eps2: 1e-3, clip_threshold: 1, weight_decay: 0, lr_scale: 1, scale_parameter: 1 };
 
 export const OP_CASES: Record<OpName, OpCase> = {
   reshape: { in: { x: 'i32 2*T 6' }, shapes: { y: 'i32 T 3 4' }, out: { y: 'i32 T 3 4' } },
@@ -52,11 +53,17 @@ export const OP_CASES: Record<OpName, OpCase> = {
     in: optimizer, attrs: { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0, lr_scale: 1 }, out: {},
     bad: [['v', { v: 'f32 2 3' }], ['copy', { copy: 'bf16 6' }], ['grad', { grad: 'f32 3' }], ['rates', { rates: 'f32 2' }]],
   },
+  adafactor: {
+    in: { param: 'f32 2 3 4', row: 'f32 2 3', col: 'f32 2 4', m: 'f32 2 3 4', copy: 'bf16 2 3 4', grad: 'f32 2 3 4', rates: 'f32 2', gscale: 'f32 1' }, attrs: adafactor, out: {},
+    bad: [['col', { col: 'f32 2 3' }], ['row', { row: 'f32 3' }], ['copy', { copy: 'bf16 6 4' }], ['rates', { rates: 'f32 3' }], ['scale_parameter', {}, { scale_parameter: 2 }]],
+  },
+  adafactor_full: { in: { ...optimizer, rates: 'f32 2' }, attrs: adafactor, out: {}, bad: [['v', { v: 'f32 2 3' }], ['v', { v: undefined }], ['grad', { grad: 'f32 3' }]] },
+  average: { in: { mean: 'f32 3 2', x: 'f32 3 2', rate: 'f32 1', gscale: 'f32 1' }, out: {}, bad: [['x', { x: 'f32 2 3' }], ['rate', { rate: 'f32 2' }]] },
   accumulate: { in: { buffer: 'f32 3 2', x: 'bf16 3 2' }, out: {}, bad: [['x', { x: 'f32 6' }]] },
   assign: { in: { buffer: 'bf16 3 2', x: 'f32 3 2' }, out: {}, bad: [['x', { x: 'f32 2 3' }]] },
   zero: { in: { buffer: 'i32 3 2' }, out: {} },
   embedding: { in: { table: 'bf16 11 3', prompt: 'f32 2 3', ids: 'i32 T' }, attrs: f32, out: { y: 'f32 T 3' }, bad: [['prompt', { prompt: 'f32 2 4' }]] },
-  embedding_grad: { in: { ids: 'i32 T', dy: 'f32 T 3' }, shapes: { dtable: 'f32 11 3', dprompt: 'f32 2 3' }, out: { dtable: 'f32 11 3', dprompt: 'f32 2 3' }, bad: [['dy', { dy: 'f32 R 3' }]] },
+  embedding_grad: { in: { table: 'bf16 11 3', ids: 'i32 T', dy: 'f32 T 3' }, shapes: { dprompt: 'f32 2 3' }, out: { dtable: 'f32 11 3', dprompt: 'f32 2 3' }, bad: [['dy', { dy: 'f32 R 3' }], ['dy', { dy: 'f32 T 4' }]] },
   rms_norm: { in: { x: 'bf16 T 3', residual: 'f32 T 3', gain: 'f32 3' }, attrs: { eps: 1e-6, dtype: 'bf16' }, out: { y: 'bf16 T 3', h: 'f32 T 3' }, bad: [['residual', { residual: 'f32 3 3' }], ['gain', { gain: 'f32 4' }]] },
   rms_norm_grad: { in: { h: 'f32 T 3', gain: 'f32 3', dy: 'f32 T 3', carry: 'f32 T 3' }, attrs: { eps: 1e-6 }, out: { dh: 'f32 T 3', dgain: 'f32 3' }, bad: [['carry', { carry: 'f32 T 4' }], ['dy', { dy: 'f32 R 3' }]] },
   lora_linear: {

@@ -97,10 +97,12 @@ describe('dead code', () => {
   test('spares optional outputs that name a size no operand has', () => {
     const { engine, calls } = recordingEngine();
     const g = new Graph();
-    const shapes = { dtable: [11, 3], dprompt: [2, 3] };
-    const node = g.node('embedding_grad', { ids: g.feed('ids', 'i32', [4]), dy: g.feed('dy', 'f32', [4, 3]) }, {}, { shapes });
+    const operands = { table: g.feed('table', 'f32', [11, 3]), ids: g.feed('ids', 'i32', [4]), dy: g.feed('dy', 'f32', [4, 3]) };
+    const node = g.node('embedding_grad', operands, {}, { shapes: { dprompt: [2, 3] } });
     compile(engine, g, { fetches: { dtable: node.output('dtable') } });
-    expect(decode(calls.words!).nodes[0].outputs).toEqual([2, 3]);
+    expect(decode(calls.words!).nodes[0].outputs).toEqual([3, 4]);
+    compile(engine, g, { fetches: { dprompt: node.output('dprompt') } });
+    expect(decode(calls.words!).nodes[0].outputs).toEqual([-1, 3]);
   });
 });
 

@@ -51,6 +51,20 @@ const stems = {
       // A learning rate near 1: an error of the step shows in the parameter.
       ['lr_scale=1 rates~list(0.7,0.1,0.001)', 'lr_scale=0.5 rates~list(0.9,1,0.6)'], ['gscale~list(1)', 'gscale~list(-0.125)', 'gscale~list(0)'],
     ],
+    average: [shapes, ['rate~list(1)', 'rate~list(0.03)'], ['gscale~list(1)', 'gscale~list(0)']],
+  },
+  adafactor: {
+    adafactor: [
+      ['N=1', 'N=3'], sizes('R', ['1', '7', '111', '700']), sizes('C', ['1', '7', '111', '500']), optional('copy'), ['', 'm beta1=0.9', 'm'], ['eps1=1e-30', 'eps1=1e-3'], ['', 'weight_decay=0.1'],
+      // The parameter's own size, a floor above it, and neither; updates that are cut and not.
+      ['scale_parameter=1 eps2=1e-3', 'scale_parameter=1 eps2=4', 'scale_parameter=0'], ['clip_threshold=1', 'clip_threshold=0.1', 'clip_threshold=9'],
+      ['lr_scale=1 rates~list(0.7,0)', 'lr_scale=0.5 rates~list(0.9,0.6)'], ['gscale~list(1)', 'gscale~list(-0.125)', 'gscale~list(0)'],
+    ],
+    adafactor_full: [
+      shapes, optional('copy'), ['', 'm beta1=0.9', 'm'], ['eps1=1e-30', 'eps1=1e-3'], ['', 'weight_decay=0.1'],
+      ['scale_parameter=1 eps2=1e-3', 'scale_parameter=1 eps2=4', 'scale_parameter=0'], ['clip_threshold=1', 'clip_threshold=0.1', 'clip_threshold=9'],
+      ['lr_scale=1 rates~list(0.7,0)', 'lr_scale=0.5 rates~list(0.9,0.6)'], ['gscale~list(1)', 'gscale~list(-0.125)', 'gscale~list(0)'],
+    ],
   },
   state: {
     accumulate: [shapes, types('x')],
@@ -59,7 +73,7 @@ const stems = {
   },
   embedding: {
     embedding: [sizes('V', ['1', '3', '111']), sizes('T', rows), sizes('d', widths), types('table'), ['', 'P=1 prompt:f32', 'P=7 prompt:bf16'], out],
-    embedding_grad: [sizes('V', ['1', '3', '111']), sizes('T', rows), sizes('d', widths), types('dy'), ['', 'P=1 dprompt', 'P=7 dprompt']],
+    embedding_grad: [sizes('V', ['1', '3', '111']), sizes('T', rows), sizes('d', widths), types('dy'), ['dtable', 'dtable P=1 dprompt', 'P=7 dprompt']],
   },
   rms_norm: {
     rms_norm: [sizes('T', rows), sizes('d', widths), types('x'), [...optional('residual'), 'residual h', 'residual:bf16 h'], types('gain'), out, ['eps=1e-6', 'eps=0.5'], ['', 'x~normal(3000)']],

@@ -25,9 +25,8 @@ export const embeddingGradients: GradientRules = {
     operands: ['table', 'prompt'],
     apply({ g, node, grad }) {
       const prompt = node.input('prompt');
-      const shapes: Record<string, Shape> = { dtable: node.required('table').shape };
-      if (prompt) shapes['dprompt'] = prompt.shape;
-      const back = g.node('embedding_grad', { ids: node.input('ids'), dy: grad('y') }, {}, { shapes });
+      const shapes: Record<string, Shape> = prompt ? { dprompt: prompt.shape } : {};
+      const back = g.node('embedding_grad', { table: node.input('table'), ids: node.input('ids'), dy: grad('y') }, {}, { shapes });
       return { table: back.output('dtable'), prompt: back.optionalOutput('dprompt') };
     },
   },

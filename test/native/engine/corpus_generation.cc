@@ -69,7 +69,7 @@ Draft device_indices() {
   d.node(Op::scatter_add_rows, {tokens, all}, {scattered});
   d.node(Op::write_rows, {table, all, tokens}, {});
   d.node(Op::embedding, {table, kAbsent, all}, {embedded}, {F32});
-  d.node(Op::embedding_grad, {all, tokens}, {dtable, dprompt});
+  d.node(Op::embedding_grad, {table, all, tokens}, {dtable, dprompt});
   d.node(Op::cross_entropy, {tokens, w, all}, {logp, lse}, {1.0f});
   const int32_t y = mat(6), z = mat(6), dx = mat(6), da = mat(2), db = mat(2), scale = d.feed(F32, {n(3)});
   d.node(Op::lora_linear, {tokens, first, pair, pair2, kAbsent, w, w, w, square, scale, kAbsent, kAbsent}, {y}, {1, 2, F32});

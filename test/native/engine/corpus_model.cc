@@ -17,7 +17,7 @@ Draft embedding() {
   d.node(Op::embedding, {x, kAbsent, d.buffer(I32, {s(T)})}, {plain}, {BF16});
   d.node(Op::rms_norm, {x, plain, gain}, {y, h}, {1e-6f, BF16});
   d.node(Op::rms_norm_grad, {h, gain, y, x}, {dh, dgain}, {1e-6f});
-  d.node(Op::embedding_grad, {ids, dh}, {dtable, dprompt});
+  d.node(Op::embedding_grad, {table, ids, dh}, {dtable, dprompt});
   d.fetch({dtable, dprompt, dgain, y});
   return d;
 }
