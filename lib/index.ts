@@ -1,8 +1,10 @@
 /** hypertune-native: adapt a frozen T5 to a task from a handful of examples, without gradient steps. */
 export { HyperT5 } from './hyper/hypert5.ts';
-export type { AdaptOptions, EncodeResult, LoadOptions, ModelInfo, RowAdapters, ScoreResult, TextGenerateOptions, TextResult } from './hyper/hypert5.ts';
+export type { AdaptOptions, EncodeResult, LoadOptions, ModelInfo, NewAdapterOptions, RowAdapters, ScoreResult, TextGenerateOptions, TextResult } from './hyper/hypert5.ts';
 export { Adapter } from './adapters/adapter.ts';
-export type { AdaptReport, AdapterKind, AdapterSource } from './adapters/adapter.ts';
+export type { AdaptReport, AdapterKind, AdapterSource, TuneOptions, TuneStep } from './adapters/adapter.ts';
+export type { TuneReport } from './train/tune.ts';
+export type { FreshOptions } from './train/tune-start.ts';
 export type { BankOptions } from './adapters/bank.ts';
 export type { HyperKind } from './hyper/config.ts';
 export type { Example } from './data/task.ts';
@@ -16,3 +18,8 @@ export type { T5Config } from './t5/config.ts';
 export type { WeightType } from './t5/parameters.ts';
 export type { GenerateOptions } from './t5/decoding/index.ts';
 export { Tokenizer } from './tokenizer/tokenizer.ts';
+export { trainRun } from './train/run/run.ts';
+export type { RunOptions, RunStep } from './train/run/run.ts';
+export { parseRunConfig, readRunConfig } from './train/run/config.ts';
+export type { RunConfig } from './train/run/config.ts';
+export type { RunPlan } from './train/run/plan.ts';

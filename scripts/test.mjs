@@ -15,6 +15,7 @@ const SUITES = [
   { name: 'checks', command: process.execPath, args: ['scripts/check.mjs'] },
   { name: 'C++ tests', command: process.execPath, args: ['scripts/test-native.mjs'] },
   { name: 'coverage of the program validator', command: process.execPath, args: ['scripts/validator-coverage.mjs'] },
+  { name: 'learning', command: process.execPath, args: ['node_modules/tsx/dist/cli.mjs', 'scripts/check-learning.ts'] },
   {
     name: 'vitest', command: process.execPath,
     args: ['node_modules/vitest/vitest.mjs', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...process.argv.slice(2)],

@@ -1,20 +1,36 @@
 /** An adapter in a bank, as its user holds it. */
+import type { Example } from '../data/task.ts';
 import { HypertuneError } from '../engine/errors.ts';
 import type { AdapterFile, AdapterPart, LoraFile, LoraModule, PrefixFile, PrefixSite, Stack } from '../files/adapter-file.ts';
 import { checkAdapter } from '../files/check-adapter.ts';
 import { writeAdapterFolder } from '../files/peft.ts';
 import { t5Linears } from '../files/t5-linears.ts';
+import type { TrainingStep } from '../train/loop.ts';
+import { Tuning } from '../train/tune.ts';
+import type { TuneReport, TuningBase, TuningOptions } from '../train/tune.ts';
 import type { AdapterBank, AdapterLayout, Slot } from './bank.ts';
 
 export interface AdapterSource {
-  /** How it came about: `generated` by a hypermodel, `loaded` from a folder, or `combined` from others. */
-  origin: 'generated' | 'loaded' | 'combined';
+  /** How it came about: `generated` by a hypermodel, `loaded` from a folder, `combined` from others, `fresh`, or `tuned` from another. */
+  origin: 'generated' | 'loaded' | 'combined' | 'fresh' | 'tuned';
   /** Name of the base model, written into saved files. */
   baseModelName?: string;
   /** Scaling of LoRA modules: alpha by module path, where it is not scale * rank. */
   alphas?: ReadonlyMap<string, number>;
   /** What became of the examples it was generated from. */
   report?: AdaptReport;
+  /** What became of the examples it was tuned on. */
+  tuning?: TuneReport;
+}
+
+export interface TuneOptions extends TuningOptions {
+  /** Called after every update; a promise is awaited. */
+  onStep?: (step: TuneStep) => void | Promise<void>;
+}
+
+export interface TuneStep extends TrainingStep {
+  /** The values after this update as an adapter of its own. To be called within `onStep`. */
+  snapshot(): Promise<Adapter>;
 }
 
 /** What a hypermodel read. */
@@ -35,14 +51,16 @@ export class Adapter {
   readonly source: AdapterSource;
   private readonly bank: AdapterBank;
   private readonly place: Slot;
+  private readonly base: TuningBase | undefined;
   private closed = false;
   private uses = 0;
 
-  /** Use `HyperT5.adapt` or `HyperT5.loadAdapter`. */
-  constructor(bank: AdapterBank, slot: Slot, source: AdapterSource) {
+  /** Use `HyperT5.adapt`, `HyperT5.loadAdapter` or `HyperT5.newAdapter`. Without `base` it cannot be tuned. */
+  constructor(bank: AdapterBank, slot: Slot, source: AdapterSource, base?: TuningBase) {
     this.bank = bank;
     this.place = slot;
     this.source = source;
+    this.base = base;
     this.kind = kindOf(slot.layout);
   }
 
@@ -70,6 +88,35 @@ export class Adapter {
   /** @internal */
   release(): void {
     if (--this.uses === 0 && this.closed) this.bank.free(this.place);
+  }
+
+  /** Sizes of what it holds. */
+  get layout(): AdapterLayout {
+    return this.place.layout;
+  }
+
+  /**
+   * A new adapter that starts from this one's values and is trained on the examples by gradient steps (AdamW), the T5
+   * frozen; this one stays as it is. Throws EXAMPLES_EMPTY, ARGUMENT_INVALID, ARGUMENT_RANGE, NUMERIC (a learning rate too
+   * high), ABORTED, HANDLE_CLOSED; whatever is thrown, this adapter keeps its values and no memory stays taken.
+   */
+  async tune(examples: readonly Example[], { onStep, ...options }: TuneOptions = {}): Promise<Adapter> {
+    const { bank, base, source } = this;
+    if (!base) throw new HypertuneError('ADAPTER_MISMATCH', 'the adapter does not belong to a model.', { field: 'adapter', remedy: 'Tune adapters that HyperT5 gave.' });
+    const slot = this.acquire(bank);
+    try {
+      const tuning = await Tuning.start(base, bank, slot, examples, options);
+      try {
+        const { baseModelName, alphas } = source;
+        const snapshot = async () => new Adapter(bank, await tuning.store(), { origin: 'tuned', baseModelName, alphas, tuning: tuning.report }, base);
+        for await (const step of tuning.steps()) await onStep?.({ ...step, snapshot });
+        return await snapshot();
+      } finally {
+        tuning.dispose();
+      }
+    } finally {
+      this.release();
+    }
   }
 
   /** Its values as plain data. Throws CONFIG_UNSUPPORTED for a prefix with learned logit bias. */
@@ -131,7 +178,7 @@ export class Adapter {
 }
 
 /** Puts an adapter's values into the bank. Throws ADAPTER_MISMATCH, TENSOR_SHAPE or TENSOR_NON_FINITE where it does not fit the base. */
-export async function addToBank(bank: AdapterBank, file: AdapterFile, source: AdapterSource): Promise<Adapter> {
+export async function addToBank(bank: AdapterBank, file: AdapterFile, source: AdapterSource, base?: TuningBase): Promise<Adapter> {
   checkAdapter(file, bank.config);
   const parts = file.kind === 'combined' ? file.parts : [file];
   const lora = parts.find((p) => p.kind === 'lora');
@@ -154,7 +201,7 @@ export async function addToBank(bank: AdapterBank, file: AdapterFile, source: Ad
     bank.free(slot);
     throw error;
   }
-  return new Adapter(bank, slot, { ...source, alphas: new Map(lora?.modules.map(({ path, alpha }) => [path, alpha])) });
+  return new Adapter(bank, slot, { ...source, alphas: new Map(lora?.modules.map(({ path, alpha }) => [path, alpha])) }, base);
 }
 
 function kindOf({ lowRank, prefix, promptLength }: AdapterLayout): AdapterKind {

@@ -176,6 +176,11 @@ export class AdapterBank {
     await this.prefixSite(site).bias.write(bias, slot.id * this.config.numHeads);
   }
 
+  async readPrefixBias(slot: Slot, site: string): Promise<Float32Array> {
+    const { numHeads } = this.config;
+    return Float32Array.from(await this.engine.read(this.prefixSite(site).bias.buffer, slot.id * numHeads, numHeads));
+  }
+
   /** Token ids that stand for a slot's prompt rows: they go in front of the row's own. */
   promptIds(slot: Slot): Int32Array {
     if (slot.layout.promptLength === 0) return new Int32Array(0);

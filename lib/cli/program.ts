@@ -2,11 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { adapt } from './adapt.ts';
+import { evalCommand, evalOptions } from './eval.ts';
 import { EXIT, fail } from './failure.ts';
+import { initialization, initializationOptions } from './experiment.ts';
 import { generate } from './generate.ts';
 import { info } from './info.ts';
 import type { Io } from './io.ts';
 import { collect, integer, kindOption, number } from './options.ts';
+import { trainCommand } from './train.ts';
+import { tune, tuneOptions } from './tune.ts';
 
 const MODEL = 'a T5 folder as Hugging Face writes it; hypermodels lie in its hyper-lora and hyper-prefix';
 
@@ -14,17 +18,18 @@ const MODEL = 'a T5 folder as Hugging Face writes it; hypermodels lie in its hyp
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   const json = argv.includes('--json');
   try {
-    await program(io, json).parseAsync([...argv], { from: 'user' });
+    await program(io, argv, json).parseAsync([...argv], { from: 'user' });
     return EXIT.ok;
   } catch (error) {
     return fail(io, error, json);
   }
 }
 
-function program(io: Io, json: boolean): Command {
+function program(io: Io, argv: readonly string[], json: boolean): Command {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
   const root = new Command('hypertune')
     .description('Adapt a frozen T5 to a task from a handful of examples, without gradient steps.')
-    .version((JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version)
+    .version(version)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
@@ -60,6 +65,16 @@ function program(io: Io, json: boolean): Command {
       .option('--stop <text>', 'end answers in front of this text; may be given several times', collect)
       .option('--stream', 'print each answer as its tokens come'),
   ).action((model: string, queries: string[], options) => generate(io, model, queries, options));
+
+  root.command('train').description('run a training, or continue one where it was stopped').argument('<config...>', 'configuration files; several run one after the other')
+    .option('--json', 'the result as JSON on stdout; errors as JSON on stderr')
+    .action((configs: string[], options) => trainCommand(io, configs, options));
+
+  common(tuneOptions(root.command('tune').argument('<model>', MODEL))).action((model: string, options) => tune(io, model, options));
+
+  const experiment = root.command('experiment').description('experiments that compare ways of adaptation');
+  common(initializationOptions(experiment.command('initialization').argument('<model>', MODEL))).action((model: string, options) => initialization(io, model, options));
+  evalOptions(root.command('eval').argument('<model>', MODEL)).action((model: string, options) => evalCommand(io, model, argv, version, options));
   return root;
 }
 

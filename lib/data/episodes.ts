@@ -8,7 +8,8 @@ import type { TokenEncoder } from './encoder.ts';
 import { answerLabels, hyperInput, queryInput, requirePositiveInteger } from './hyper-input.ts';
 import { pack, shiftRight } from './packing.ts';
 import type { Packed } from './packing.ts';
-import { Random } from './random.ts';
+import { batchStream } from './random.ts';
+import type { Random } from './random.ts';
 import { drawDistinct } from './task.ts';
 import type { Example, Task, TaskSource } from './task.ts';
 
@@ -32,7 +33,16 @@ export interface EpisodeFormat {
   useDescription: boolean;
 }
 
+/**
+ * - `shots`: K random examples
+ * - `definition`: the task's description alone (Super-NaturalInstructions, "Def")
+ * - `positives`: the description and the first two of the fixed examples that come with the task ("Def + 2 Pos")
+ */
+export type EvidenceKind = 'shots' | 'definition' | 'positives';
+
 export interface EpisodeOptions extends EpisodeFormat {
+  /** Default `shots`. The hyper inputs of the others begin with the description, whatever `useDescription` says. */
+  evidence?: EvidenceKind;
   /** Evidence sets per batch. */
   sets: number;
   /** K is uniform in minShots .. maxShots. */
@@ -148,7 +158,24 @@ export function drawEpisode(task: Task, shots: number, queries: number, rng: Ran
   return { task, evidence: examples.slice(0, split), queries: examples.slice(split), short };
 }
 
-/** Batches as a pure function of (seed, step): a resumed run sees the data it would have seen. */
+const FIXED_POSITIVES = 2;
+
+/**
+ * The task's own description and, for `positives`, its fixed examples as evidence; queries with other inputs. Short where a
+ * task lacks queries or fixed examples. Throws EXAMPLES_EMPTY for a task without description.
+ */
+export function definedEpisode(task: Task, evidence: Exclude<EvidenceKind, 'shots'>, queries: number, rng: Random): Episode {
+  if (task.description === '') {
+    throw new HypertuneError('EXAMPLES_EMPTY', `task ${task.id} has no description to be evidence`, { field: 'evidence' });
+  }
+  const fixed = evidence === 'positives' ? (task.positives ?? []).slice(0, FIXED_POSITIVES) : [];
+  const shown = new Set(fixed.map(({ input }) => input));
+  const drawn = drawDistinct(task, queries + fixed.length, rng).filter(({ input }) => !shown.has(input)).slice(0, queries);
+  const short = drawn.length < queries || (evidence === 'positives' && fixed.length < FIXED_POSITIVES);
+  return { task, evidence: fixed, queries: drawn, short };
+}
+
+/** Batches as a pure function of (seed, step, microbatch): a resumed run sees the data it would have seen. */
 export class EpisodeSampler {
   readonly options: EpisodeOptions;
   private readonly source: TaskSource;
@@ -169,17 +196,20 @@ export class EpisodeSampler {
   }
 
   /** The episodes of a step, as texts. */
-  episodes(step: number): Episode[] {
-    const { sets, minShots, maxShots, queriesPerSet } = this.options;
-    const rng = Random.stream(this.seed, 'episodes', step);
+  episodes(step: number, micro = 0): Episode[] {
+    const { sets, minShots, maxShots, queriesPerSet, evidence = 'shots' } = this.options;
+    const rng = batchStream(this.seed, 'episodes', step, micro);
     return Array.from({ length: sets }, () => {
       const task = this.source.draw(rng);
+      if (evidence !== 'shots') return definedEpisode(task, evidence, queriesPerSet, rng);
       return drawEpisode(task, rng.between(minShots, maxShots), queriesPerSet, rng);
     });
   }
 
-  batch(step: number): EpisodeBatch {
-    return packEpisodes(this.encoder, this.episodes(step), this.options);
+  batch(step: number, micro = 0): EpisodeBatch {
+    const { evidence = 'shots' } = this.options;
+    const useDescription = this.options.useDescription || evidence !== 'shots';
+    return packEpisodes(this.encoder, this.episodes(step, micro), { ...this.options, useDescription });
   }
 }
 

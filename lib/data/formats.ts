@@ -13,34 +13,44 @@ export interface FewShotExample extends Example {
 
 const EXPECTED = 'Expected {"input": string, "output": string or [string, ...]}.';
 
-function fail(where: string, message: string, field?: string): never {
-  throw new HypertuneError('FILE_FORMAT', `${where}: ${message}`, { field, remedy: EXPECTED });
-}
-
-function parseJson(text: string, where: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    return fail(where, `not JSON: ${(cause as Error).message}`);
-  }
+/** What is wrong with a record. */
+export interface RecordFault {
+  readonly fault: string;
+  readonly field?: string;
 }
 
 function isStringList(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
-function toExample(value: unknown, where: string): FewShotExample {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return fail(where, 'not an object');
+/** A record as an example, or what is wrong with it. */
+export function toExample(value: unknown): FewShotExample | RecordFault {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return { fault: 'not an object' };
   const { input, output, task, options } = value as Record<string, unknown>;
-  if (input === undefined) return fail(where, 'field "input" is missing', 'input');
-  if (typeof input !== 'string') return fail(where, 'field "input" is not a string', 'input');
-  if (output === undefined) return fail(where, 'field "output" is missing', 'output');
+  if (input === undefined) return { fault: 'field "input" is missing', field: 'input' };
+  if (typeof input !== 'string') return { fault: 'field "input" is not a string', field: 'input' };
+  if (output === undefined) return { fault: 'field "output" is missing', field: 'output' };
   const outputs = typeof output === 'string' ? [output] : output;
-  if (!isStringList(outputs)) return fail(where, 'field "output" is neither a string nor a list of strings', 'output');
-  if (outputs.length === 0) return fail(where, 'field "output" is an empty list', 'output');
-  if (task !== undefined && typeof task !== 'string') return fail(where, 'field "task" is not a string', 'task');
-  if (options !== undefined && !isStringList(options)) return fail(where, 'field "options" is not a list of strings', 'options');
+  if (!isStringList(outputs)) return { fault: 'field "output" is neither a string nor a list of strings', field: 'output' };
+  if (outputs.length === 0) return { fault: 'field "output" is an empty list', field: 'output' };
+  if (task !== undefined && typeof task !== 'string') return { fault: 'field "task" is not a string', field: 'task' };
+  if (options !== undefined && !isStringList(options)) return { fault: 'field "options" is not a list of strings', field: 'options' };
   return { input, output: outputs[0], outputs, ...(task !== undefined && { task }), ...(options && { options }) };
+}
+
+/** The value of a JSON text, or what is wrong with it. */
+export function parseJson(text: string): { value: unknown } | RecordFault {
+  try {
+    return { value: JSON.parse(text) };
+  } catch (cause) {
+    return { fault: `not JSON: ${(cause as Error).message}` };
+  }
+}
+
+/** `result`, unless it is a fault: then throws FILE_FORMAT. */
+function sound<T extends object>(result: T | RecordFault, where: string): T {
+  if (!('fault' in result)) return result;
+  throw new HypertuneError('FILE_FORMAT', `${where}: ${result.fault}`, { field: result.field, remedy: EXPECTED });
 }
 
 /**
@@ -51,13 +61,13 @@ export function parseExamples(text: string, file: string): FewShotExample[] {
   const body = text.replace(/^\uFEFF/, '');
   const examples: FewShotExample[] = [];
   if (body.trimStart().startsWith('[')) {
-    const items = parseJson(body, file) as unknown[];
-    for (const [i, item] of items.entries()) examples.push(toExample(item, `${file}, item ${i + 1}`));
+    const items = sound(parseJson(body), file).value as unknown[];
+    for (const [i, item] of items.entries()) examples.push(sound(toExample(item), `${file}, item ${i + 1}`));
   } else {
     for (const [i, line] of body.split('\n').entries()) {
       if (line.trim() === '') continue;
       const where = `${file}:${i + 1}`;
-      examples.push(toExample(parseJson(line, where), where));
+      examples.push(sound(toExample(sound(parseJson(line), where).value), where));
     }
   }
   if (examples.length === 0) {

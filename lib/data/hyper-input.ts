@@ -41,12 +41,12 @@ export function exampleIds(encoder: TokenEncoder, example: Example): Int32Array 
  * The hypermodel's input. Examples are added in order up to the first that would pass `maxTokens`; that one and all
  * after it are dropped, so no example is cut in half. Only a first example too long for the window is kept, cut on the
  * right: some evidence is better than none.
- * Throws EXAMPLES_EMPTY without examples, ARGUMENT_RANGE for a window that is not a positive integer.
+ * Throws EXAMPLES_EMPTY without examples and definition, ARGUMENT_RANGE for a window that is not a positive integer.
  */
 export function hyperInput(encoder: TokenEncoder, examples: readonly Example[], options: HyperInputOptions): HyperInput {
   const { maxTokens, definition, definitionMarker = false } = options;
   requirePositiveInteger(maxTokens, 'maxTokens');
-  if (examples.length === 0) {
+  if (examples.length === 0 && !definition) {
     throw new HypertuneError('EXAMPLES_EMPTY', 'no examples given', { field: 'examples', remedy: 'Pass at least one { input, output }.' });
   }
   const marker = definitionMarker ? [fieldMarkers(encoder).x] : [];

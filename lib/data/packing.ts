@@ -32,3 +32,20 @@ export function shiftRight(labels: Packed, startId: number): Packed {
   for (let r = 0; r + 1 < offsets.length; r++) ids[offsets[r]] = startId;
   return { ids, offsets };
 }
+
+export interface PackingShare {
+  readonly tokens: number;
+  /** Rows x longest row, rounded up: what a padded batch would hold. */
+  readonly padded: number;
+  /** tokens / padded; 1 for a batch without tokens. */
+  readonly share: number;
+}
+
+/** Real tokens against what padding every row to the longest would give; `multiple` rounds that length up, as padded kernels do. */
+export function packingShare(offsets: Int32Array, multiple = 1): PackingShare {
+  let longest = 0;
+  for (let r = 0; r + 1 < offsets.length; r++) longest = Math.max(longest, offsets[r + 1] - offsets[r]);
+  const tokens = offsets[offsets.length - 1] - offsets[0];
+  const padded = (offsets.length - 1) * Math.ceil(longest / multiple) * multiple;
+  return { tokens, padded, share: padded === 0 ? 1 : tokens / padded };
+}

@@ -130,3 +130,8 @@ export class Random {
     return last; // rounding left a sliver beyond the last weight
   }
 }
+
+/** The stream of a microbatch; microbatch 0 has the step's own, so that accumulating more does not change it. */
+export function batchStream(seed: number, name: string, step: number, micro: number): Random {
+  return micro === 0 ? Random.stream(seed, name, step) : Random.stream(seed, name, step, 'micro', micro);
+}

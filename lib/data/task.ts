@@ -27,6 +27,8 @@ export interface Task {
   sample(rng: Random): Example;
   /** All examples, where the task is a fixed list of them. */
   readonly examples?: readonly Example[];
+  /** Fixed examples that come with the description and are not among `examples`, as in Super-NaturalInstructions. */
+  readonly positives?: readonly Example[];
 }
 
 export interface TaskSource {

@@ -5,30 +5,32 @@
  * - `cue`: description `<x>` query -> answer
  * - `induce`: examples -> description
  * - `den`: examples with masked words -> the words
+ * - `icl`: examples `<x>` query -> answer; what a T5 reads in context, the baseline of a hypermodel
  * - `none`: half a query without any cue -> answer, half span corruption of generated text
  */
 import { maskExamples, spanCorruption, truncateSource } from './corruption.ts';
 import type { MaskRates } from './corruption.ts';
 import { fieldMarkers, tokens } from './encoder.ts';
 import type { TokenEncoder } from './encoder.ts';
-import { requireShotRange } from './episodes.ts';
+import { drawEpisode, requireShotRange } from './episodes.ts';
 import { answerLabels, hyperInput, keepFirst, keepLast, queryInput, requirePositiveInteger } from './hyper-input.ts';
 import { pack, shiftRight } from './packing.ts';
-import { Random } from './random.ts';
+import { batchStream } from './random.ts';
+import type { Random } from './random.ts';
 import { drawDistinct } from './task.ts';
 import type { Example, Task, TaskSource } from './task.ts';
 
-export type TextMode = 'cue' | 'induce' | 'den' | 'none';
+export type TextMode = 'cue' | 'induce' | 'den' | 'icl' | 'none';
 
 export interface TextOptions {
   /** Rows per batch; each is of a task and a mode of its own. */
   rows: number;
   /** Relative frequency of the modes. */
   mix: Readonly<Partial<Record<TextMode, number>>>;
-  /** Examples in a row of `induce` or `den`. */
+  /** Examples in a row of `induce`, `den` or `icl`. */
   minShots: number;
   maxShots: number;
-  /** Longest encoder row of `induce` and `den`, and of `cue` and `none`, in tokens. */
+  /** Longest encoder row of `induce` and `den`, and of `cue` and `none`, in tokens; of `icl` the sum of both. */
   listTokens: number;
   queryTokens: number;
   /** Longest decoder row of `den`, and of the other modes. */
@@ -79,7 +81,7 @@ function possibleMode(mode: TextMode, task: Task): TextMode {
   return mode === 'cue' ? 'none' : mode === 'induce' ? 'den' : mode;
 }
 
-/** Batches as a pure function of (seed, step). */
+/** Batches as a pure function of (seed, step, microbatch). */
 export class TextSampler {
   readonly options: TextOptions;
   private readonly source: TaskSource;
@@ -99,8 +101,8 @@ export class TextSampler {
     this.seed = seed;
   }
 
-  batch(step: number): TextBatch {
-    const rng = Random.stream(this.seed, 'text', step);
+  batch(step: number, micro = 0): TextBatch {
+    const rng = batchStream(this.seed, 'text', step, micro);
     const names = Object.keys(this.options.mix) as TextMode[];
     const weights = names.map((name) => this.options.mix[name] ?? 0);
     const modes: TextMode[] = [];
@@ -135,6 +137,8 @@ export class TextSampler {
         return this.induce(task, rng);
       case 'den':
         return this.denoise(task, rng);
+      case 'icl':
+        return this.inContext(task, rng);
       case 'none':
         return rng.chance(0.5) ? this.uncued(task.sample(rng)) : this.corrupt(task, rng);
     }
@@ -172,6 +176,18 @@ export class TextSampler {
     const { source, target } = truncateSource(this.encoder, whole, listTokens);
     const truncated = source.length < whole.source.length;
     return textRow({ ids: source, truncated }, keepFirst(target, maskedTokens), dropped);
+  }
+
+  /** Too long: the examples are cut, last first; the query only where it passes its own window. */
+  private inContext(task: Task, rng: Random): TextRow {
+    const { minShots, maxShots, listTokens, queryTokens, answerTokens } = this.options;
+    const { evidence, queries: [query] } = drawEpisode(task, rng.between(minShots, maxShots), 1, rng);
+    const asked = queryInput(this.encoder, query.input, { maxTokens: queryTokens });
+    const room = listTokens + queryTokens - 1 - asked.ids.length;
+    const list = room > 0 ? hyperInput(this.encoder, evidence, { maxTokens: room }) : undefined;
+    const ids = Int32Array.from([...(list?.ids ?? []), fieldMarkers(this.encoder).x, ...asked.ids]);
+    const source = { ids, truncated: asked.truncated || (list?.truncated ?? true) };
+    return textRow(source, answerLabels(this.encoder, query.output, { maxTokens: answerTokens }), list?.dropped ?? evidence.length);
   }
 
   /** Span corruption of three inputs in a row. */

@@ -13,6 +13,8 @@ export function fileError(cause: unknown, path: string, doing: 'read' | 'write')
   }
   const remedies: Record<string, string> = {
     ENOSPC: 'Free some space on the disk; what was there before is untouched.',
+    EDQUOT: 'Free some of your quota on the disk; what was there before is untouched.',
+    EFBIG: 'The file is beyond the size limit of the process or the file system; what was there before is untouched.',
     EACCES: 'Check the permissions of the file and its folder.',
     EPERM: 'Check the permissions of the file and its folder.',
     EROFS: 'The file system is read-only; choose another folder.',

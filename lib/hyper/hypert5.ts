@@ -5,9 +5,13 @@ import { Adapter, addToBank } from '../adapters/adapter.ts';
 import type { AdaptReport } from '../adapters/adapter.ts';
 import { AdapterBank, slotId } from '../adapters/bank.ts';
 import type { BankOptions, PrefixPolicy, Slot } from '../adapters/bank.ts';
+import { average } from '../adapters/average.ts';
 import { compose } from '../adapters/compose.ts';
 import { mergeLora } from '../adapters/merge.ts';
+import { checkExamples } from '../data/check-examples.ts';
 import { hyperInput, queryInput } from '../data/hyper-input.ts';
+import { inContextInput } from '../data/in-context.ts';
+import type { InContext } from '../data/in-context.ts';
 import type { Example } from '../data/task.ts';
 import { Engine } from '../engine/engine.ts';
 import type { DeviceInfo, DeviceName } from '../engine/engine.ts';
@@ -20,6 +24,9 @@ import type { GenerateOptions } from '../t5/decoding/index.ts';
 import type { T5Config } from '../t5/config.ts';
 import type { WeightType } from '../t5/parameters.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { TuningBase } from '../train/tune.ts';
+import { freshLayout, freshSlot } from '../train/tune-start.ts';
+import type { FreshOptions } from '../train/tune-start.ts';
 import { Generator } from './adapt.ts';
 import type { HyperConfig, HyperKind } from './config.ts';
 import { partsOf } from './config.ts';
@@ -45,11 +52,16 @@ export interface AdaptOptions {
   signal?: AbortSignal;
 }
 
+/** A method and its sizes, or those of another adapter of the model; `seed` of the starting values, default 0. */
+export type NewAdapterOptions = (FreshOptions | { like: Adapter }) & { seed?: number };
+
 export interface RowAdapters {
   /** The adapter of every row. */
   adapter?: Adapter;
   /** One adapter for each row; null or undefined: the frozen T5 alone. */
   adapters?: readonly (Adapter | null | undefined)[];
+  /** Examples for each row's own input, in front of the query (in-context learning); null or undefined: none. They have the hypermodel's window. */
+  contexts?: readonly (InContext | null | undefined)[];
   signal?: AbortSignal;
 }
 
@@ -91,7 +103,7 @@ export interface ModelInfo extends DeviceInfo {
 const KINDS: readonly HyperKind[] = ['both', 'prefix', 'lora'];
 
 /** Of a T5 folder without hypermodels: texts as T5's own pipelines give them. */
-const PLAIN_WINDOW = { queryTokens: 65_536, answerTokens: 128, queryEos: true };
+const PLAIN_WINDOW = { hyperTokens: 65_536, queryTokens: 65_536, answerTokens: 128, queryEos: true };
 
 export class HyperT5 {
   readonly config: T5Config;
@@ -176,7 +188,8 @@ export class HyperT5 {
     const { hyperTokens, definitionMarker } = hyper.config;
     if (sets.length === 0) throw new HypertuneError('EXAMPLES_EMPTY', 'no set of examples was given.', { field: 'sets' });
     const inputs = sets.map((examples, i) => {
-      checkExamples(examples, sets.length === 1 ? 'examples' : `sets[${i}]`);
+      // A definition can stand alone as evidence.
+      if (!options.definition || examples?.length !== 0) checkExamples(examples, sets.length === 1 ? 'examples' : `sets[${i}]`);
       return hyperInput(this.tokenizer, examples, { maxTokens: hyperTokens, definition: options.definition, definitionMarker });
     });
     let generator = this.generators.get(kind);
@@ -186,7 +199,7 @@ export class HyperT5 {
     return slots.map((slot, i) => {
       const { used, dropped, truncated, ids } = inputs[i];
       const report: AdaptReport = { used, dropped, truncated, tokens: ids.length, milliseconds };
-      return new Adapter(this.bank, slot, { origin: 'generated', baseModelName: path.basename(this.folder), report });
+      return new Adapter(this.bank, slot, { origin: 'generated', baseModelName: path.basename(this.folder), report }, this.tuningBase);
     });
   }
 
@@ -194,13 +207,29 @@ export class HyperT5 {
   async loadAdapter(dir: string): Promise<Adapter> {
     this.open();
     const file = await readAdapterFolder(dir, this.config);
-    return addToBank(this.bank, file, { origin: 'loaded', baseModelName: path.basename(this.folder) });
+    return addToBank(this.bank, file, { origin: 'loaded', baseModelName: path.basename(this.folder) }, this.tuningBase);
+  }
+
+  /**
+   * An adapter to tune from scratch. LoRA starts with the effect of none; prefixes and prompts start at random. Throws
+   * ARGUMENT_INVALID and ARGUMENT_RANGE for sizes, linears and sites that do not fit.
+   */
+  async newAdapter({ seed = 0, ...options }: NewAdapterOptions): Promise<Adapter> {
+    this.open();
+    const layout = 'like' in options ? options.like.layout : freshLayout(this.config, options);
+    return new Adapter(this.bank, await freshSlot(this.bank, layout, seed), { origin: 'fresh', baseModelName: path.basename(this.folder) }, this.tuningBase);
   }
 
   /** One adapter with the effect of all: low-rank terms add up, prefixes and prompts stand one behind the other. */
   async combine(adapters: readonly Adapter[]): Promise<Adapter> {
     this.open();
-    return addToBank(this.bank, compose(await Promise.all(adapters.map((a) => a.toFile()))), { origin: 'combined', baseModelName: path.basename(this.folder) });
+    return addToBank(this.bank, compose(await Promise.all(adapters.map((a) => a.toFile()))), { origin: 'combined', baseModelName: path.basename(this.folder) }, this.tuningBase);
+  }
+
+  /** The mean of adapters of one shape, value by value. */
+  async average(adapters: readonly Adapter[]): Promise<Adapter> {
+    this.open();
+    return addToBank(this.bank, average(await Promise.all(adapters.map((a) => a.toFile()))), { origin: 'combined', baseModelName: path.basename(this.folder) }, this.tuningBase);
   }
 
   /** The answer to each query. Rows may have adapters of their own. */
@@ -209,8 +238,8 @@ export class HyperT5 {
   }
 
   /** As `generate`, with ids and scores; numReturnSequences results per query, one after the other. */
-  async generateDetailed(queries: readonly string[], { adapter, adapters, signal, ...options }: TextGenerateOptions = {}): Promise<TextResult[]> {
-    const inputs = this.queries(queries);
+  async generateDetailed(queries: readonly string[], { adapter, adapters, contexts, signal, ...options }: TextGenerateOptions = {}): Promise<TextResult[]> {
+    const inputs = this.queries(queries, contexts);
     return this.withSlots(queries.length, { adapter, adapters }, async (slots) => {
       const perQuery = options.numReturnSequences ?? this.t5.generation.numReturnSequences ?? 1;
       const out = new Array<TextResult>(queries.length * perQuery);
@@ -232,8 +261,8 @@ export class HyperT5 {
   }
 
   /** The answer piece by piece, as its tokens come. Leaving the loop ends the generation. */
-  async *stream(query: string, { adapter, adapters, signal, ...options }: TextGenerateOptions = {}): AsyncGenerator<string, void, void> {
-    const [input] = this.queries([query]);
+  async *stream(query: string, { adapter, adapters, contexts, signal, ...options }: TextGenerateOptions = {}): AsyncGenerator<string, void, void> {
+    const [input] = this.queries([query], contexts);
     const ended = new AbortController();
     const abort = () => ended.abort(signal?.reason);
     if (signal?.aborted) abort();
@@ -278,7 +307,7 @@ export class HyperT5 {
     candidates.forEach((list, i) => {
       if (list.length === 0) throw new HypertuneError('ARGUMENT_INVALID', `there is no candidate for query ${i}.`, { field: `candidates[${i}]` });
     });
-    const inputs = this.queries(queries);
+    const inputs = this.queries(queries, rows.contexts);
     const answers = candidates.map((list) => list.map((text) => this.tokenizer.encode(text)));
     return this.withSlots(queries.length, rows, async (slots) => {
       const out = new Array<ScoreResult>(queries.length);
@@ -297,7 +326,7 @@ export class HyperT5 {
 
   /** Encoder states of each text; a soft prompt's rows come first. */
   async encode(texts: readonly string[], { signal, ...rows }: RowAdapters = {}): Promise<EncodeResult[]> {
-    const inputs = this.queries(texts);
+    const inputs = this.queries(texts, rows.contexts);
     return this.withSlots(texts.length, rows, async (slots) => {
       const out = new Array<EncodeResult>(texts.length);
       for (const { policy, rows: group } of byPolicy(slots)) {
@@ -347,6 +376,10 @@ export class HyperT5 {
     });
   }
 
+  private get tuningBase(): TuningBase {
+    return { parameters: this.t5.parameters, encoder: this.tokenizer, window: this.window };
+  }
+
   private decoder(policy: PrefixPolicy): T5Decoder {
     let decoder = this.decoders.get(policy);
     if (!decoder) {
@@ -363,17 +396,22 @@ export class HyperT5 {
     return set ? {} : { maxNewTokens: this.window.answerTokens };
   }
 
-  private get window(): Pick<HyperConfig, 'queryTokens' | 'answerTokens' | 'queryEos'> {
+  private get window(): Pick<HyperConfig, 'hyperTokens' | 'queryTokens' | 'answerTokens' | 'queryEos'> {
     return [...this.hypermodels.values()][0]?.config ?? PLAIN_WINDOW;
   }
 
-  private queries(texts: readonly string[]): { ids: Int32Array; truncated: boolean }[] {
+  private queries(texts: readonly string[], contexts?: RowAdapters['contexts']): { ids: Int32Array; truncated: boolean }[] {
     this.open();
     if (!Array.isArray(texts) || texts.length === 0) throw new HypertuneError('ARGUMENT_INVALID', 'a list of at least one text is expected.', { field: 'queries', remedy: "Call generate(['...'])." });
-    const { queryTokens, queryEos } = this.window;
+    if (contexts && contexts.length !== texts.length) {
+      throw new HypertuneError('ARGUMENT_INVALID', `${contexts.length} contexts for ${texts.length} rows.`, { field: 'contexts', remedy: 'Give one for each row, null for none.' });
+    }
+    const { hyperTokens, queryTokens, queryEos } = this.window;
     return texts.map((text, i) => {
       if (typeof text !== 'string') throw new HypertuneError('ARGUMENT_INVALID', `${typeof text} is not a string.`, { field: `queries[${i}]` });
-      return queryInput(this.tokenizer, text, { maxTokens: queryTokens, eos: queryEos });
+      const query = queryInput(this.tokenizer, text, { maxTokens: queryTokens, eos: queryEos });
+      const context = contexts?.[i];
+      return context ? { ...query, ids: inContextInput(this.tokenizer, context, query.ids, hyperTokens + queryTokens) } : query;
     });
   }
 
@@ -420,17 +458,6 @@ function byPolicy(slots: readonly (Slot | undefined)[]): { policy: PrefixPolicy;
     groups.set(policy, [...(groups.get(policy) ?? []), row]);
   });
   return [...groups].map(([policy, rows]) => ({ policy, rows }));
-}
-
-function checkExamples(examples: readonly Example[], field: string): void {
-  if (!Array.isArray(examples) || examples.length === 0) {
-    throw new HypertuneError('EXAMPLES_EMPTY', 'no examples were given.', { field, remedy: 'Give at least one { input, output } pair.' });
-  }
-  examples.forEach((example: Partial<Example> | null | undefined, i) => {
-    for (const key of ['input', 'output'] as const) {
-      if (typeof example?.[key] !== 'string') throw new HypertuneError('ARGUMENT_INVALID', `${key} is not a string.`, { field: `${field}[${i}].${key}` });
-    }
-  });
 }
 
 async function isFolder(dir: string): Promise<boolean> {

@@ -2,6 +2,8 @@
 export interface LossSeries {
   name: string;
   values: readonly number[];
+  /** Of each value; counted from 0 when absent. */
+  steps?: readonly number[];
 }
 
 const WIDTH = 720;
@@ -12,11 +14,12 @@ const SMOOTHING = 0.97;
 
 export function lossCurve(title: string, series: readonly LossSeries[]): string {
   const finite = series.flatMap(({ values }) => values.filter(Number.isFinite));
-  const steps = Math.max(2, ...series.map(({ values }) => values.length));
-  const top = Math.max(1e-6, ...finite);
+  const steps = Math.max(2, ...series.map(({ values, steps: at }) => (at ? (at.at(-1) ?? 0) + 1 : values.length)));
+  const top = finite.reduce((most, value) => Math.max(most, value), 1e-6);
   const x = (step: number) => MARGIN.left + (step / (steps - 1)) * (WIDTH - MARGIN.left - MARGIN.right);
   const y = (value: number) => HEIGHT - MARGIN.bottom - (value / top) * (HEIGHT - MARGIN.top - MARGIN.bottom);
-  const line = (values: readonly number[], style: string) => `<polyline fill="none" ${style} points="${thin(values).map(([i, v]) => `${x(i).toFixed(1)},${y(v).toFixed(1)}`).join(' ')}"/>`;
+  const line = (values: readonly number[], at: LossSeries['steps'], style: string) =>
+    `<polyline fill="none" ${style} points="${thin(values).map(([i, v]) => `${x(at ? at[i] : i).toFixed(1)},${y(v).toFixed(1)}`).join(' ')}"/>`;
   const ticks = [0, 0.25, 0.5, 0.75, 1];
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
@@ -25,11 +28,11 @@ export function lossCurve(title: string, series: readonly LossSeries[]): string 
     ...ticks.map((t) => `<line x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${y(t * top)}" y2="${y(t * top)}" stroke="#ddd"/><text x="${MARGIN.left - 6}" y="${y(t * top) + 4}" text-anchor="end">${(t * top).toFixed(2)}</text>`),
     ...ticks.map((t) => `<text x="${x(t * (steps - 1))}" y="${HEIGHT - MARGIN.bottom + 18}" text-anchor="middle">${Math.round(t * (steps - 1))}</text>`),
     `<text x="${WIDTH / 2}" y="${HEIGHT - 6}" text-anchor="middle">step</text>`,
-    ...series.flatMap(({ name, values }, i) => {
+    ...series.flatMap(({ name, values, steps: at }, i) => {
       const colour = COLOURS[i % COLOURS.length];
       return [
-        line(values, `stroke="${colour}" stroke-opacity="0.2"`),
-        line(smooth(values), `stroke="${colour}" stroke-width="1.5"`),
+        line(values, at, `stroke="${colour}" stroke-opacity="0.2"`),
+        line(smooth(values), at, `stroke="${colour}" stroke-width="1.5"`),
         `<text x="${WIDTH - MARGIN.right}" y="${MARGIN.top + 14 * (i + 1)}" text-anchor="end" fill="${colour}">${escape(name)}</text>`,
       ];
     }),

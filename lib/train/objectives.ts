@@ -11,6 +11,7 @@ import type { Hypermodel } from '../hyper/hypermodel.ts';
 import type { T5Config } from '../t5/config.ts';
 import type { Parameters } from '../t5/parameters.ts';
 import { T5Stack, T5_BLOCKS } from '../t5/stack.ts';
+import type { StackOptions } from '../t5/stack.ts';
 import type { States } from '../t5/states.ts';
 import type { Optimizer } from './optimizer.ts';
 
@@ -51,17 +52,25 @@ export interface StepResult {
 
 export interface Objective<Batch> {
   /** Adds the batch's gradients. */
-  accumulate(batch: Batch): Promise<StepResult>;
-  /** The loss alone. */
+  accumulate(batch: Batch, at?: Draw): Promise<StepResult>;
+  /** The loss alone, without dropout. */
   evaluate(batch: Batch): Promise<StepResult>;
   /** Compiles what `accumulate` runs; the bytes of its intermediates at capacity. Throws MEMORY_LIMIT where they do not fit. */
   prepare(): number;
   /** A copy of the graph that `accumulate` runs, and the batch's inputs to it: to look for the node that went wrong. */
-  inspect(batch: Batch): { graph: Graph; inputs: RunInputs };
+  inspect(batch: Batch, at?: Draw): { graph: Graph; inputs: RunInputs };
   dispose(): void;
 }
 
+/** Which of a run's batches this is: what dropout draws follows from it. */
+export interface Draw {
+  step: number;
+  microbatch: number;
+}
+
 export interface ObjectiveOptions {
+  /** In the models that train: share of activations set to 0, and a seed of two words (Philox; see lib/graph/ops/dropout.ts). */
+  dropout?: { rate: number; seed: readonly [number, number] };
   /** Gradient checkpointing: the blocks are computed again in the backward pass instead of being kept. Same gradients, to the bit. */
   checkpointing?: boolean;
 }
@@ -70,9 +79,9 @@ export interface ObjectiveOptions {
 export function textObjective(
   engine: Engine, config: T5Config, parameters: Parameters, optimizer: Optimizer, capacity: BatchCapacity, options: ObjectiveOptions = {},
 ): Objective<TextRows> {
-  const build = (): Built => {
+  const build = (dropout?: DropoutFeeds): Built => {
     const g = new Graph();
-    const loss = answerLoss(g, config, parameters, capacity, undefined);
+    const loss = answerLoss(g, config, parameters, capacity, undefined, dropout?.(g));
     return { g, loss };
   };
   return objective(engine, optimizer, build, (batch) => ({ symbols: textSymbols(batch), feeds: textFeeds(batch) }), options);
@@ -87,9 +96,9 @@ export interface StateSource {
 
 /** Parameter-efficient tuning: the optimiser holds states of the frozen T5. */
 export function statesObjective(engine: Engine, config: T5Config, parameters: Parameters, source: StateSource, optimizer: Optimizer, capacity: BatchCapacity, options: ObjectiveOptions = {}): Objective<TextRows> {
-  const build = (): Built => {
+  const build = (dropout?: DropoutFeeds): Built => {
     const g = new Graph();
-    const loss = answerLoss(g, config, parameters, capacity, source.states(g));
+    const loss = answerLoss(g, config, parameters, capacity, source.states(g), dropout?.(g));
     return { g, loss };
   };
   return objective(engine, optimizer, build, (batch) => ({
@@ -100,16 +109,18 @@ export function statesObjective(engine: Engine, config: T5Config, parameters: Pa
 
 /**
  * Hypertuning: the gradient reaches the hypermodel through the T5, and stops there unless the optimiser holds parameters of the
- * T5 too (HyperTuning+). `parts`: what of the hypermodel's kinds the T5 is given; default: all.
+ * T5 too (HyperTuning+); a frozen T5 has no dropout either. `parts`: what of the hypermodel's kinds the T5 is given; default: all.
  */
 export function hyperObjective(
   engine: Engine, config: T5Config, parameters: Parameters, hyper: Hypermodel, optimizer: Optimizer, capacity: BatchCapacity & Required<Pick<BatchCapacity, 'sets' | 'hyperTokens'>>,
   { parts, ...options }: ObjectiveOptions & { parts?: readonly HyperPart[] } = {},
 ): Objective<EpisodeRows> {
-  const build = (): Built => {
+  const trainsT5 = parameters.all().some(({ buffer }) => !buffer.frozen);
+  const build = (feeds?: DropoutFeeds): Built => {
     const g = new Graph();
-    const { states } = generate(g, hyper, hyperInputs(g, { sets: capacity.sets, tokens: capacity.hyperTokens }), { parts });
-    const loss = answerLoss(g, config, parameters, capacity, states);
+    const dropout = feeds?.(g);
+    const { states } = generate(g, hyper, hyperInputs(g, { sets: capacity.sets, tokens: capacity.hyperTokens }), { parts, dropout });
+    const loss = answerLoss(g, config, parameters, capacity, states, trainsT5 ? dropout : undefined);
     return { g, loss };
   };
   return objective(engine, optimizer, build, (batch) => ({
@@ -119,13 +130,13 @@ export function hyperObjective(
 }
 
 /** -sum log p of the labels, f32 [1]. */
-function answerLoss(g: Graph, config: T5Config, parameters: Parameters, capacity: BatchCapacity, states: States | undefined): Value {
+function answerLoss(g: Graph, config: T5Config, parameters: Parameters, capacity: BatchCapacity, states: States | undefined, dropout: Dropout | undefined): Value {
   const rows = g.symbol('rows', capacity.rows);
   const [encoderTokens, decoderTokens] = [g.symbol('encoderTokens', capacity.encoderTokens), g.symbol('decoderTokens', capacity.decoderTokens)];
   const slots = states && g.feed('slots', 'i32', [rows]);
   const encoderRows = { offsets: g.feed('encoder.offsets', 'i32', [rows.plus(1)]), slots };
   const decoderRows = { offsets: g.feed('decoder.offsets', 'i32', [rows.plus(1)]), slots };
-  const stack = new T5Stack(g, config, parameters, { states });
+  const stack = new T5Stack(g, config, parameters, { states, dropout });
   const memory = stack.encode(stack.embed(g.feed('encoder.ids', 'i32', [encoderTokens])), encoderRows);
   const hidden = stack.decode(stack.embed(g.feed('decoder.ids', 'i32', [decoderTokens])), decoderRows, { states: memory, rows: encoderRows });
   const labels = g.feed('labels', 'i32', [decoderTokens]);
@@ -141,18 +152,26 @@ function textFeeds({ encoder, decoder, labels }: TextRows): Record<string, Int32
   return { 'encoder.ids': encoder.ids, 'encoder.offsets': encoder.offsets, 'decoder.ids': decoder.ids, 'decoder.offsets': decoder.offsets, labels };
 }
 
+type Dropout = NonNullable<StackOptions['dropout']>;
+/** Declares the feeds of dropout. */
+type DropoutFeeds = (g: Graph) => Dropout;
+
+const dropoutFeeds: DropoutFeeds = (g) => ({ key: g.feed('dropout.key', 'i32', [4]), rate: g.feed('dropout.rate', 'f32', [1]) });
+
 /** A graph up to its loss. */
 interface Built {
   g: Graph;
   loss: Value;
 }
 
+const FIRST: Draw = { step: 0, microbatch: 0 };
+
 function objective<Batch extends TextRows>(
-  engine: Engine, optimizer: Optimizer, build: () => Built, inputs: (batch: Batch) => RunInputs, { checkpointing = false }: ObjectiveOptions,
+  engine: Engine, optimizer: Optimizer, build: (dropout?: DropoutFeeds) => Built, inputs: (batch: Batch) => RunInputs, { checkpointing = false, dropout }: ObjectiveOptions,
 ): Objective<Batch> {
   const programs = new Map<boolean, Program<'loss'>>();
   const graph = (train: boolean): Built => {
-    const built = build();
+    const built = build(train && dropout ? dropoutFeeds : undefined);
     if (train) optimizer.accumulate(built.g, gradients(built.g, [{ value: built.loss }], optimizer.values(built.g), { recompute: checkpointing ? T5_BLOCKS : undefined }));
     return built;
   };
@@ -164,15 +183,20 @@ function objective<Batch extends TextRows>(
     }
     return program;
   };
-  const run = async (train: boolean, batch: Batch): Promise<StepResult> => {
-    const { loss } = await programOf(train).run(inputs(batch));
+  const inputsOf = (batch: Batch, at: Draw | undefined): RunInputs => {
+    const given = inputs(batch);
+    if (!at || !dropout) return given;
+    return { ...given, feeds: { ...given.feeds, 'dropout.key': Int32Array.of(...dropout.seed, at.step, at.microbatch), 'dropout.rate': Float32Array.of(dropout.rate) } };
+  };
+  const run = async (train: boolean, batch: Batch, at?: Draw): Promise<StepResult> => {
+    const { loss } = await programOf(train).run(inputsOf(batch, at));
     return { loss: loss[0], tokens: batch.labels.reduce((n, id) => n + Number(id >= 0), 0) };
   };
   return {
-    accumulate: (batch) => run(true, batch),
+    accumulate: (batch, at = FIRST) => run(true, batch, at),
     evaluate: (batch) => run(false, batch),
     prepare: () => programOf(true).arenaBytes,
-    inspect: (batch) => ({ graph: graph(true).g, inputs: inputs(batch) }),
+    inspect: (batch, at = FIRST) => ({ graph: graph(true).g, inputs: inputsOf(batch, at) }),
     dispose: () => {
       for (const program of programs.values()) program.dispose();
     },

@@ -52,6 +52,7 @@ describe('hyperInput', () => {
 
   test('no examples, or a window without room, is an error', () => {
     expect(() => hyperInput(encoder, [], { maxTokens: 9 })).toThrow(expect.objectContaining({ code: 'EXAMPLES_EMPTY' }));
+    expect(encoder.decode(hyperInput(encoder, [], { maxTokens: 9, definition: 'just this' }).ids)).toBe('just this');
     for (const maxTokens of [0, -1, 2.5, NaN]) {
       expect(() => hyperInput(encoder, EXAMPLES, { maxTokens })).toThrow(
         expect.objectContaining({ code: 'ARGUMENT_RANGE', field: 'maxTokens' }),

@@ -1,7 +1,9 @@
 // The shipped weights adapt: over tasks of seen kinds, right evidence beats that of another task of the same kind.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Universe } from '../../lib/data/families/universe.ts';
-import { compareEvidence, summarize } from '../../lib/eval/evidence.ts';
+import { evaluate } from '../../lib/eval/evaluate.ts';
+import { generatedTasks } from '../../lib/eval/generated-tasks.ts';
+import { HyperT5Subject } from '../../lib/eval/hypert5-subject.ts';
+import { PROTOCOLS } from '../../lib/eval/protocols/index.ts';
 import { HyperT5 } from '../../lib/index.ts';
 
 let model: HyperT5;
@@ -11,12 +13,11 @@ beforeAll(async () => {
 afterAll(() => model.dispose());
 
 test.each(['lora', 'prefix'] as const)('%s: the lower bound of the gain is above zero', async (kind) => {
-  const universe = new Universe();
-  const groups = (['primitive', 'pair', 'marker', 'label'] as const).map((name) => ({ name, source: universe.trainedOf(name) }));
-  const results = await compareEvidence(model, groups, { kind, tasksPerGroup: 10, queries: 6, seed: 2 });
-  const { exact, exactGain, likelihoodGain } = summarize('seen', results);
+  const tasks = generatedTasks({ tasksPerGroup: 10, seed: 2 }).filter(({ group }) => ['primitive', 'pair', 'marker', 'label'].includes(group));
+  const { results, summaries } = await evaluate(new HyperT5Subject(model), tasks, { protocol: PROTOCOLS.default, kinds: [kind], conditions: ['none', 'wrong', 'right'], queries: 6, seed: 2 });
+  const { conditions, gains } = summaries.find(({ group }) => group === 'all')!;
   expect(results).toHaveLength(40);
-  expect(exactGain.low).toBeGreaterThan(0);
-  expect(likelihoodGain.low).toBeGreaterThan(0);
-  expect(exact.right).toBeGreaterThan(exact.none);
+  expect(gains.wrong!.exact!.low).toBeGreaterThan(0);
+  expect(gains.wrong!.logLikelihood!.low).toBeGreaterThan(0);
+  expect(conditions.right!.exact!.mean).toBeGreaterThan(conditions.none!.exact!.mean);
 });
