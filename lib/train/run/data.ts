@@ -36,12 +36,13 @@ export type PartData =
   | { hyper: false; capacity: BatchCapacity; batch: (step: number, microbatch: number) => TextRows }
   | { hyper: true; capacity: BatchCapacity & { sets: number; hyperTokens: number }; batch: (step: number, microbatch: number) => EpisodeRows };
 
-/** Opens each folder and text once, whatever the number of parts that draw from it. */
+/** Opens each folder, text and universe once, whatever the number of parts that draw from it. */
 export class DataSources {
   /** What was left out of the data and why, in sentences. */
   readonly notes: string[] = [];
   private readonly encoder: TokenEncoder;
   private readonly folders = new Map<string, Promise<FolderTask[]>>();
+  private readonly universes = new Map<string, Universe>();
   private readonly texts = new Map<string, Promise<TextCorpus>>();
 
   constructor(encoder: TokenEncoder) {
@@ -97,8 +98,15 @@ export class DataSources {
     const shots = 'maxShots' in part ? part.maxShots : 1;
     const described = part.kind === 'episodes' && part.evidence !== 'shots';
     const sources: { source: TaskSource; weight: number }[] = [];
-    for (const config of part.data as (GeneratedSource | FolderSource)[]) sources.push({ source: 'folder' in config ? await this.folder(config, shots, described) : generated(config), weight: config.weight });
+    for (const config of part.data as (GeneratedSource | FolderSource)[]) sources.push({ source: 'folder' in config ? await this.folder(config, shots, described) : this.generated(config), weight: config.weight });
     return sources.length === 1 ? sources[0].source : mixSources(sources);
+  }
+
+  private generated({ generated: options, heldOut }: GeneratedSource): TaskSource {
+    const key = JSON.stringify(options);
+    const universe = this.universes.get(key) ?? new Universe(options);
+    this.universes.set(key, universe);
+    return heldOut ? universe.heldOutOf(heldOut) : universe.trained;
   }
 
   private async folder({ folder, index, filter, sampling, labels }: FolderSource, shots: number, described: boolean): Promise<TaskSource> {
@@ -135,11 +143,6 @@ export class DataSources {
     if (!complete) this.notes.push(`${location}: only the first ${tokens} tokens are used.`);
     return corpus;
   }
-}
-
-function generated({ generated: options, heldOut }: GeneratedSource): TaskSource {
-  const universe = new Universe(options);
-  return heldOut ? universe.heldOutOf(heldOut) : universe.trained;
 }
 
 function sampled(tasks: readonly FolderTask[], { kind, cap, temperature }: TaskSampling): TaskSource {

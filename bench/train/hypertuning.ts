@@ -1,0 +1,159 @@
+// Throughput of training steps, and of the same steps in padded PyTorch.
+//
+//   npx tsx bench/train/hypertuning.ts [--config run.json] [--kinds prefix,lora,text] [--steps 10] [--rounds 3] [--threads 1]
+//                                      [--peer python] [--json result.json]
+//
+// `--config`: a run configuration, of which the T5, the data and the sizes are taken; default: tiny.json, which has weights/tiny and
+// generated tasks. prefix and lora train a hypermodel through the frozen T5 on the part of kind episodes, text trains the T5.
+// `--peer`: a Python with the packages of test/goldens/requirements.txt. It gets the same weights and batches, must find the same
+// losses, and takes turns with us in one run, so that both have the same load beside them.
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { cpuSettings } from '../../lib/engine/engine.ts';
+import type { TrainingStep } from '../../lib/train/loop.ts';
+import { readRunConfig } from '../../lib/train/run/config.ts';
+import type { RunConfig } from '../../lib/train/run/config.ts';
+import { JOB_KINDS, openJob, writeJob } from './job.ts';
+import type { Job, JobKind } from './job.ts';
+import { Peer } from './peer.ts';
+import type { PeerSettings, PeerSteps } from './peer.ts';
+
+/** Steps in which both sides must agree. */
+const CHECKED = 3;
+/** Untimed at the start of every round: caches are cold, and our batches were built during the peer's turn. */
+const WARM = 2;
+/** Of the first loss, which hangs on the forward pass alone; and of what rounding in an update's signs adds behind it. */
+const TOLERANCE = { first: 1e-4, later: 1e-3 };
+
+interface Result {
+  kind: JobKind;
+  /** Medians over steps. Tokens are those of all inputs, without padding. */
+  milliseconds: number;
+  tokensPerSecond: number;
+  answerTokensPerSecond: number;
+  /** Real tokens among those of batches padded to their longest rows. */
+  realShare: number;
+  /** Share of the time in which there was no batch to run. */
+  waitShare: number;
+  peer: (PeerSettings & { milliseconds: number; tokensPerSecond: number; ratio: number; ratios: number[] }) | null;
+}
+
+const { values: args } = parseArgs({
+  options: {
+    config: { type: 'string', default: fileURLToPath(new URL('tiny.json', import.meta.url)) }, kinds: { type: 'string', default: JOB_KINDS.join(',') },
+    steps: { type: 'string', default: '10' }, rounds: { type: 'string', default: '3' }, threads: { type: 'string', default: '1' }, peer: { type: 'string' }, json: { type: 'string' },
+  },
+});
+const [steps, rounds, threads] = [args.steps, args.rounds, args.threads].map(Number);
+const kinds = args.kinds.split(',').map((name) => {
+  const kind = JOB_KINDS.find((k) => k === name);
+  if (!kind) throw new Error(`${name} is none of the kinds ${JOB_KINDS.join(', ')}.`);
+  return kind;
+});
+
+const { isa } = cpuSettings({ threads });
+const run = await readRunConfig(args.config);
+const load = [os.loadavg()[0]];
+const results: Result[] = [];
+for (const kind of kinds) results.push(await measure(run, kind));
+load.push(os.loadavg()[0]);
+const machine = { cpu: os.cpus()[0].model, cores: os.cpus().length, isa, threads, commit: commit(), date: new Date().toISOString(), load };
+print(machine, results);
+if (args.json) await writeFile(args.json, `${JSON.stringify({ machine, steps, rounds, results }, null, 2)}\n`);
+
+async function measure(config: RunConfig, kind: JobKind): Promise<Result> {
+  const job = await openJob(config, kind, CHECKED + rounds * (WARM + steps));
+  const folder = args.peer ? await mkdtemp(path.join(os.tmpdir(), 'hypertune-bench-')) : undefined;
+  let peer: Peer | undefined;
+  try {
+    if (folder) {
+      await writeJob(folder, job);
+      peer = await Peer.start(args.peer!, folder, threads);
+    }
+    return await takeTurns(kind, job, peer);
+  } finally {
+    await peer?.stop();
+    if (folder) await rm(folder, { recursive: true });
+    await job.dispose();
+  }
+}
+
+async function takeTurns(kind: JobKind, job: Job, peer: Peer | undefined): Promise<Result> {
+  const first = await ours(job, CHECKED);
+  if (peer) requireEqual(kind, first, await peer.run(0, CHECKED));
+  const timed: TrainingStep[] = [];
+  const theirs: number[] = [];
+  const ratios: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const own = (await ours(job, WARM + steps)).slice(WARM);
+    timed.push(...own);
+    if (!peer) continue;
+    const { seconds } = await peer.run(own[0].step - WARM, WARM + steps);
+    theirs.push(...seconds.slice(WARM));
+    ratios.push(median(seconds.slice(WARM)) / median(own.map((s) => s.seconds)));
+  }
+  const sum = (of: (s: TrainingStep) => number) => timed.reduce((n, s) => n + of(s), 0);
+  const tokens = (s: TrainingStep) => s.tokensPerSecond * s.seconds;
+  return {
+    kind, milliseconds: 1000 * median(timed.map((s) => s.seconds)), tokensPerSecond: median(timed.map((s) => s.tokensPerSecond)),
+    answerTokensPerSecond: median(timed.map((s) => s.tokens / s.seconds)), realShare: sum(tokens) / sum((s) => tokens(s) / s.realShare),
+    waitShare: sum((s) => s.waitSeconds) / sum((s) => s.seconds),
+    peer: peer ? { ...peer.settings, milliseconds: 1000 * median(theirs), tokensPerSecond: median(theirs.map((t, i) => tokens(timed[i]) / t)), ratio: median(ratios), ratios } : null,
+  };
+}
+
+async function ours(job: Job, count: number): Promise<TrainingStep[]> {
+  const done: TrainingStep[] = [];
+  for (let i = 0; i < count; i++) done.push(await job.next());
+  return done;
+}
+
+function requireEqual(kind: JobKind, own: readonly TrainingStep[], peer: PeerSteps): void {
+  for (const [i, { loss, norm }] of own.entries()) {
+    const off = (a: number, b: number) => Math.abs(a - b) / Math.abs(b);
+    const tolerance = i === 0 ? TOLERANCE.first : TOLERANCE.later;
+    if (off(loss, peer.loss[i]) <= tolerance && off(norm, peer.norm[i]) <= TOLERANCE.later) continue;
+    throw new Error(`${kind}: the peer does not compute the same. Step ${i}: loss ${loss} here, ${peer.loss[i]} there; norm of the gradient ${norm}, ${peer.norm[i]}.`);
+  }
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+function commit(): string {
+  try {
+    return execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  } catch {
+    return 'unknown';
+  }
+}
+
+function print({ cpu, isa: set, threads: count, load: [before, after] }: typeof machine, rows: readonly Result[]): void {
+  console.log(`${cpu}, ${set}, ${count} thread${count === 1 ? '' : 's'}; load ${before.toFixed(1)} to ${after.toFixed(1)}; median of ${rounds} x ${steps} steps`);
+  console.table(
+    Object.fromEntries(
+      rows.map((r) => [
+        r.kind,
+        {
+          'ms/step': round(r.milliseconds), 'tokens/s': round(r.tokensPerSecond), 'answer tokens/s': round(r.answerTokensPerSecond), 'real tokens': percent(r.realShare), 'waiting for data': percent(r.waitShare),
+          ...(r.peer && { 'PyTorch ms/step': round(r.peer.milliseconds), 'PyTorch tokens/s': round(r.peer.tokensPerSecond), 'times as fast': `${r.peer.ratio.toFixed(2)} (${Math.min(...r.peer.ratios).toFixed(2)}-${Math.max(...r.peer.ratios).toFixed(2)})`, 'with': `${r.peer.attention}, ${r.peer.adamw}` }),
+        },
+      ]),
+    ),
+  );
+}
+
+function round(x: number): number {
+  return Math.round(x);
+}
+
+function percent(x: number): string {
+  return `${(100 * x).toFixed(1)} %`;
+}
