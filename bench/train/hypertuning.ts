@@ -31,15 +31,31 @@ const TOLERANCE = { first: 1e-4, later: 1e-3 };
 
 interface Result {
   kind: JobKind;
-  /** Medians over steps. Tokens are those of all inputs, without padding. */
+  /** Medians over steps. Tokens are those of all inputs, without padding; time of the CPU is that of all threads, building batches included. */
   milliseconds: number;
+  cpuMilliseconds: number;
   tokensPerSecond: number;
   answerTokensPerSecond: number;
   /** Real tokens among those of batches padded to their longest rows. */
   realShare: number;
   /** Share of the time in which there was no batch to run. */
   waitShare: number;
-  peer: (PeerSettings & { milliseconds: number; tokensPerSecond: number; ratio: number; ratios: number[] }) | null;
+  peer: PeerResult | null;
+}
+
+interface PeerResult extends PeerSettings {
+  milliseconds: number;
+  cpuMilliseconds: number;
+  tokensPerSecond: number;
+  /** Median over the rounds of the peer's time divided by ours; the same by time of the CPU, which the load beside us hardly moves. */
+  ratio: number;
+  ratios: number[];
+  cpuRatio: number;
+}
+
+/** A step of ours. */
+interface Timed extends TrainingStep {
+  cpuSeconds: number;
 }
 
 const { values: args } = parseArgs({
@@ -48,7 +64,11 @@ const { values: args } = parseArgs({
     steps: { type: 'string', default: '10' }, rounds: { type: 'string', default: '3' }, threads: { type: 'string', default: '1' }, peer: { type: 'string' }, json: { type: 'string' },
   },
 });
-const [steps, rounds, threads] = [args.steps, args.rounds, args.threads].map(Number);
+const [steps, rounds, threads] = (['steps', 'rounds', 'threads'] as const).map((name) => {
+  const value = Number(args[name]);
+  if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} is ${args[name]}, not a positive integer.`);
+  return value;
+});
 const kinds = args.kinds.split(',').map((name) => {
   const kind = JOB_KINDS.find((k) => k === name);
   if (!kind) throw new Error(`${name} is none of the kinds ${JOB_KINDS.join(', ')}.`);
@@ -85,30 +105,47 @@ async function measure(config: RunConfig, kind: JobKind): Promise<Result> {
 async function takeTurns(kind: JobKind, job: Job, peer: Peer | undefined): Promise<Result> {
   const first = await ours(job, CHECKED);
   if (peer) requireEqual(kind, first, await peer.run(0, CHECKED));
-  const timed: TrainingStep[] = [];
-  const theirs: number[] = [];
-  const ratios: number[] = [];
+  const timed: Timed[] = [];
+  const theirs: Pick<Timed, 'seconds' | 'cpuSeconds'>[] = [];
+  const byRound: { ratio: number; cpuRatio: number }[] = [];
   for (let round = 0; round < rounds; round++) {
     const own = (await ours(job, WARM + steps)).slice(WARM);
     timed.push(...own);
     if (!peer) continue;
-    const { seconds } = await peer.run(own[0].step - WARM, WARM + steps);
-    theirs.push(...seconds.slice(WARM));
-    ratios.push(median(seconds.slice(WARM)) / median(own.map((s) => s.seconds)));
+    const { seconds, cpuSeconds } = await peer.run(own[0].step - WARM, WARM + steps);
+    const other = seconds.map((s, i) => ({ seconds: s, cpuSeconds: cpuSeconds[i] })).slice(WARM);
+    theirs.push(...other);
+    byRound.push({ ratio: wall(other) / wall(own), cpuRatio: cpu(other) / cpu(own) });
   }
-  const sum = (of: (s: TrainingStep) => number) => timed.reduce((n, s) => n + of(s), 0);
-  const tokens = (s: TrainingStep) => s.tokensPerSecond * s.seconds;
+  const sum = (of: (s: Timed) => number) => timed.reduce((n, s) => n + of(s), 0);
+  const tokens = (s: Timed) => s.tokensPerSecond * s.seconds;
   return {
-    kind, milliseconds: 1000 * median(timed.map((s) => s.seconds)), tokensPerSecond: median(timed.map((s) => s.tokensPerSecond)),
+    kind, milliseconds: 1000 * wall(timed), cpuMilliseconds: 1000 * cpu(timed), tokensPerSecond: median(timed.map((s) => s.tokensPerSecond)),
     answerTokensPerSecond: median(timed.map((s) => s.tokens / s.seconds)), realShare: sum(tokens) / sum((s) => tokens(s) / s.realShare),
     waitShare: sum((s) => s.waitSeconds) / sum((s) => s.seconds),
-    peer: peer ? { ...peer.settings, milliseconds: 1000 * median(theirs), tokensPerSecond: median(theirs.map((t, i) => tokens(timed[i]) / t)), ratio: median(ratios), ratios } : null,
+    peer: peer ? {
+      ...peer.settings, milliseconds: 1000 * wall(theirs), cpuMilliseconds: 1000 * cpu(theirs), tokensPerSecond: median(theirs.map((t, i) => tokens(timed[i]) / t.seconds)),
+      ratio: median(byRound.map((r) => r.ratio)), ratios: byRound.map((r) => r.ratio), cpuRatio: median(byRound.map((r) => r.cpuRatio)),
+    } : null,
   };
 }
 
-async function ours(job: Job, count: number): Promise<TrainingStep[]> {
-  const done: TrainingStep[] = [];
-  for (let i = 0; i < count; i++) done.push(await job.next());
+function wall(list: readonly { seconds: number }[]): number {
+  return median(list.map((s) => s.seconds));
+}
+
+function cpu(list: readonly { cpuSeconds: number }[]): number {
+  return median(list.map((s) => s.cpuSeconds));
+}
+
+async function ours(job: Job, count: number): Promise<Timed[]> {
+  const done: Timed[] = [];
+  for (let i = 0; i < count; i++) {
+    const before = process.cpuUsage();
+    const step = await job.next();
+    const { user, system } = process.cpuUsage(before);
+    done.push({ ...step, cpuSeconds: (user + system) / 1e6 });
+  }
   return done;
 }
 
@@ -135,25 +172,21 @@ function commit(): string {
   }
 }
 
-function print({ cpu, isa: set, threads: count, load: [before, after] }: typeof machine, rows: readonly Result[]): void {
-  console.log(`${cpu}, ${set}, ${count} thread${count === 1 ? '' : 's'}; load ${before.toFixed(1)} to ${after.toFixed(1)}; median of ${rounds} x ${steps} steps`);
-  console.table(
-    Object.fromEntries(
-      rows.map((r) => [
-        r.kind,
-        {
-          'ms/step': round(r.milliseconds), 'tokens/s': round(r.tokensPerSecond), 'answer tokens/s': round(r.answerTokensPerSecond), 'real tokens': percent(r.realShare), 'waiting for data': percent(r.waitShare),
-          ...(r.peer && { 'PyTorch ms/step': round(r.peer.milliseconds), 'PyTorch tokens/s': round(r.peer.tokensPerSecond), 'times as fast': `${r.peer.ratio.toFixed(2)} (${Math.min(...r.peer.ratios).toFixed(2)}-${Math.max(...r.peer.ratios).toFixed(2)})`, 'with': `${r.peer.attention}, ${r.peer.adamw}` }),
-        },
-      ]),
-    ),
-  );
+function print({ cpu: name, isa: set, threads: count, load: [before, after] }: typeof machine, all: readonly Result[]): void {
+  console.log(`${name}, ${set}, ${count} thread${count === 1 ? '' : 's'}; load ${before.toFixed(1)} to ${after.toFixed(1)}; medians of ${rounds} rounds of ${steps} steps`);
+  console.table(Object.fromEntries(all.map((r) => [r.kind, {
+    'ms/step': Math.round(r.milliseconds), 'CPU ms/step': Math.round(r.cpuMilliseconds), 'tokens/s': Math.round(r.tokensPerSecond), 'answer tokens/s': Math.round(r.answerTokensPerSecond),
+    'real tokens': percent(r.realShare), 'waiting for data': percent(r.waitShare),
+  }])));
+  const compared = all.flatMap(({ kind, peer }) => (peer ? [{ kind, ...peer }] : []));
+  if (compared.length === 0) return;
+  console.log(`PyTorch ${compared[0].torch}, transformers ${compared[0].transformers}: the same steps, padded; times as fast: its time / ours`);
+  console.table(Object.fromEntries(compared.map((p) => [p.kind, {
+    'ms/step': Math.round(p.milliseconds), 'CPU ms/step': Math.round(p.cpuMilliseconds), 'real tokens/s': Math.round(p.tokensPerSecond),
+    'times as fast': `${p.ratio.toFixed(2)} (${Math.min(...p.ratios).toFixed(2)} to ${Math.max(...p.ratios).toFixed(2)})`, 'by CPU time': p.cpuRatio.toFixed(2), attention: p.attention, AdamW: p.adamw,
+  }])));
 }
 
-function round(x: number): number {
-  return Math.round(x);
-}
-
-function percent(x: number): string {
-  return `${(100 * x).toFixed(1)} %`;
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
 }

@@ -9,7 +9,7 @@ import { saveT5 } from '../../lib/files/load-t5.ts';
 import { saveHypermodel } from '../../lib/hyper/files.ts';
 import type { HyperKind } from '../../lib/hyper/config.ts';
 import type { JsonObject } from '../../lib/t5/fields.ts';
-import { train } from '../../lib/train/loop.ts';
+import { train as trainSteps } from '../../lib/train/loop.ts';
 import type { Part, TrainingStep } from '../../lib/train/loop.ts';
 import type { EpisodeRows, TextRows } from '../../lib/train/objectives.ts';
 import type { TrainedParameter } from '../../lib/train/optimizer.ts';
@@ -44,8 +44,8 @@ export async function openJob(run: RunConfig, kind: JobKind, steps: number): Pro
     const models = await openModels(engine, config);
     const trained = await openTrained(config, models);
     const optimizer = openOptimizer(engine, trained, config.optimizer);
-    const [part] = await openParts(config.parts, new DataSources(new WordCache(models.tokenizer)), models, optimizer);
-    const loop = train({ parts: [part], optimizer, schedule: config.schedule });
+    const [part] = await openParts(config.parts, config, new DataSources(new WordCache(models.tokenizer)), models, optimizer);
+    const loop = trainSteps({ parts: [part], optimizer, schedule: config.schedule });
     const next = async () => {
       const { value, done } = await loop.next();
       if (done) throw new HypertuneError('INTERNAL', `the schedule has only ${steps} steps.`);
@@ -62,18 +62,19 @@ export async function openJob(run: RunConfig, kind: JobKind, steps: number): Pro
   }
 }
 
-/** The rate is constant from the first step: an error of the gradient then shows in the losses after it. */
+/** The rate is constant from the first step: an error of the gradient then shows in the losses after it. Without dropout, whose draws nobody else repeats. */
 async function configOf(run: RunConfig, kind: JobKind, steps: number): Promise<RunConfig> {
   const wanted: PartConfig['kind'] = kind === 'text' ? 'text' : 'episodes';
   const part = run.parts.find((p) => p.kind === wanted);
   if (!part) throw new HypertuneError('CONFIG_INVALID', `kind ${kind} needs a part of kind ${wanted}; the configuration has none.`, { field: 'parts', remedy: 'Choose other --kinds.' });
-  const alone = { dtype: 'f32', validate: null, earlyStop: null, schedule: { ...run.schedule, kind: 'constant', steps, warmup: 0 } } as const;
-  if (kind === 'text') return { ...run, ...alone, hyper: [], train: { t5: true, hyper: false, rules: [] }, parts: [part] };
+  const train = { ...run.train, t5: kind === 'text', hyper: kind !== 'text', dropout: 0, rules: [] };
+  const alone = { train, dtype: 'f32', validate: null, earlyStop: null, schedule: { ...run.schedule, kind: 'constant', steps, warmup: 0 } } as const;
+  if (kind === 'text') return { ...run, ...alone, hyper: [], parts: [part] };
   if (run.hyper.length === 0) throw new HypertuneError('CONFIG_INVALID', `kind ${kind} needs a hypermodel; the configuration has none.`, { field: 'hyper', remedy: 'Choose other --kinds.' });
   const [start] = run.hyper;
   const own = 'config' in start ? start.config : ((await readJson(path.join(start.folder, 'hyper_config.json'))) as JsonObject);
   return {
-    ...run, ...alone, hyper: [{ config: { ...own, kind }, inherit: null }], train: { t5: false, hyper: true, rules: [] },
+    ...run, ...alone, hyper: [{ config: { ...own, kind }, inherit: null }],
     parts: [{ ...part, ...(part.kind === 'episodes' && { states: null }) }],
   };
 }

@@ -3,7 +3,7 @@
     peer.py FOLDER THREADS
 
 FOLDER is what `writeJob` (job.ts) writes. For every line `FROM COUNT` on stdin it trains these steps and answers with one line
-of JSON: seconds, loss and gradient norm of each. Padded tensors are made before the clock starts. Of the ways that PyTorch has
+of JSON: seconds, seconds of the CPU, loss and gradient norm of each. Padded tensors are made before the clock starts. Of the ways that PyTorch has
 to compute attention and AdamW, the fastest on this machine are taken.
 """
 
@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from transformers import AttentionInterface, AttentionMaskInterface, T5ForConditionalGeneration, T5Model
 from transformers.masking_utils import eager_mask
 
+transformers.logging.disable_progress_bar()
 IGNORE = -100
 
 
@@ -31,7 +32,7 @@ def attention(fused: bool):
         bias = position_bias if mask is None else position_bias + mask
         if (prefix := getattr(module, "prefix", None)) is not None:
             key, value = torch.cat([prefix[0], key], 2), torch.cat([prefix[1], value], 2)
-            bias = F.pad(bias, (prefix[0].shape[2], 0))
+            bias = F.pad(bias, (prefix[0].shape[2], 0), value=0.01)
         if fused:
             out = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=1.0)
         else:
@@ -137,7 +138,8 @@ class Model:
 
     def use(self, kernel: str) -> None:
         for model in [self.t5] + ([self.hyper.trunk] if self.hyper else []):
-            model.set_attn_implementation(kernel)
+            for stack in (model.encoder, model.decoder):  # each has a configuration of its own
+                stack.set_attn_implementation(kernel)
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
         """Summed over answer tokens."""
@@ -229,14 +231,14 @@ class Trainer:
         return total, norm.item()
 
     def run(self, first: int, count: int) -> dict[str, list[float]]:
-        out = {"seconds": [], "loss": [], "norm": []}
+        out = {"seconds": [], "cpuSeconds": [], "loss": [], "norm": []}
         for step in self.steps[first : first + count]:
             batches = [prepare(batch) for batch in step["batches"]]
-            started = time.perf_counter()
+            started, used = time.perf_counter(), time.process_time()
             loss, norm = self.step(batches, step["lr"])
-            out["seconds"].append(time.perf_counter() - started)
-            out["loss"].append(loss)
-            out["norm"].append(norm)
+            values = {"seconds": time.perf_counter() - started, "cpuSeconds": time.process_time() - used, "loss": loss, "norm": norm}
+            for name, value in values.items():
+                out[name].append(value)
         return out
 
 

@@ -6,9 +6,10 @@ import { fileURLToPath } from 'node:url';
 
 const SCRIPT = fileURLToPath(new URL('peer.py', import.meta.url));
 
-/** Of each step: seconds, mean loss per answer token, norm of the gradient before clipping. */
+/** Of each step: seconds, those of the CPU, mean loss per answer token, norm of the gradient before clipping. */
 export interface PeerSteps {
   seconds: number[];
+  cpuSeconds: number[];
   loss: number[];
   norm: number[];
 }

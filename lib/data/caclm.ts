@@ -114,6 +114,12 @@ export class CaclmSampler {
   }
 }
 
+/** The same rows for a hypermodel that reads an end-of-sequence token and nothing else: what it writes is a trained constant (L_static). */
+export function withoutEvidence(batch: EpisodeRows, eosId: number): EpisodeRows {
+  const sets = batch.hyper.offsets.length - 1;
+  return { ...batch, hyper: { ids: new Int32Array(sets).fill(eosId), offsets: Int32Array.from({ length: sets + 1 }, (_, i) => i) } };
+}
+
 /** For each row the next one that is of another document. */
 function otherDocuments(windows: readonly CaclmWindow[]): Int32Array {
   return Int32Array.from(windows, ({ document }, r) => {

@@ -20,6 +20,8 @@ export interface Part {
   batch: (step: number, microbatch: number) => TextRows | Promise<TextRows>;
   /** Batches per step; 1 when absent. */
   microbatches?: number;
+  /** What validation reports beside this part's loss, and no step trains. */
+  controls?: readonly Part[];
 }
 
 export interface PartLoss {
@@ -115,7 +117,7 @@ async function trainStep(step: number, slots: readonly Slot[], batches: Prefetch
     const batch = (await batches.next())!;
     seen.push({ part, microbatch, batch });
     measure(batch, size);
-    const { loss, tokens }: StepResult = await part.objective.accumulate(batch);
+    const { loss, tokens }: StepResult = await part.objective.accumulate(batch, { step, microbatch });
     if (!Number.isFinite(loss)) throw broken(`the loss of part ${part.name} in step ${step} is ${loss}.`, new BrokenStep(step, part.name, seen));
     const sum = losses.get(part) ?? { name: part.name, loss: 0, tokens: 0 };
     losses.set(part, { ...sum, loss: sum.loss + loss, tokens: sum.tokens + tokens });

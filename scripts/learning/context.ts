@@ -2,7 +2,7 @@
  * Hyperpretraining (Phang et al., ICML 2023; CACLM): documents that each use a few words of their own. What stands around a
  * passage says which words will follow, so a hypermodel that reads it must lower the loss, and another document's must not.
  */
-import { CaclmSampler } from '../../lib/data/caclm.ts';
+import { CaclmSampler, withoutEvidence } from '../../lib/data/caclm.ts';
 import { LIST_WORDS } from '../../lib/data/families/words.ts';
 import { Random } from '../../lib/data/random.ts';
 import { TextCorpus } from '../../lib/data/text-corpus.ts';
@@ -52,10 +52,7 @@ export async function learnContext(folder: string): Promise<Bound[]> {
 
   // The same hypermodel and the same steps with nothing to read: a constant phi.
   const constant = await startHypermodel(folder, 'lora', WINDOW);
-  const blind = (batch: EpisodeRows): EpisodeRows => {
-    const sets = batch.hyper.offsets.length - 1;
-    return { ...batch, hyper: { ids: new Int32Array(sets).fill(tokenizer.eosId), offsets: Int32Array.from({ length: sets + 1 }, (_, i) => i) } };
-  };
+  const blind = (batch: EpisodeRows) => withoutEvidence(batch, tokenizer.eosId);
   await trainSteps(constant, STEPS, (step) => blind(sampler.batch(step)), STEPS);
   const fixed = await loss<EpisodeRows>(constant.objective, right.map(blind));
   console.log(`CACLM: L_static ${fixed.toFixed(3)}`);

@@ -54,7 +54,7 @@ export class CheckpointFolder {
     this.fs = fs;
   }
 
-  /** Writes a checkpoint, or nothing: FILE_IO leaves the earlier ones as they are. An existing one of this step stays. */
+  /** Writes a checkpoint, or nothing: FILE_IO, and NUMERIC for a value that is not finite, leave the earlier ones as they are. */
   async write(engine: Engine, tensors: readonly Parameter[], state: RunState): Promise<string> {
     const folder = path.join(this.dir, checkpointName(state.step));
     const pending = path.join(this.dir, `${PENDING}${checkpointName(state.step)}`);
@@ -65,6 +65,7 @@ export class CheckpointFolder {
         name, shape, dtype: buffer.dtype === 'bf16' ? 'BF16' : 'F32',
         data: async () => {
           const values = Float32Array.from(await engine.read(buffer));
+          requireFinite(name, values);
           return buffer.dtype === 'bf16' ? toBfloat16(values) : values;
         },
       })), { fs: this.fs });
@@ -126,6 +127,13 @@ export class CheckpointFolder {
     await this.fs.rename(path.join(this.dir, checkpointName(step)), doomed);
     await rm(doomed, { recursive: true, force: true });
   }
+}
+
+/** A checkpoint that cannot be trained on must not push out those that can. */
+function requireFinite(name: string, values: Float32Array): void {
+  const element = values.findIndex((x) => !Number.isFinite(x));
+  if (element < 0) return;
+  throw new HypertuneError('NUMERIC', `element ${element} of ${name} is ${values[element]}; no checkpoint is written.`, { field: name, remedy: 'Lower the learning rate and continue from the checkpoint before.' });
 }
 
 async function names(dir: string): Promise<string[]> {

@@ -52,6 +52,8 @@ export interface PrefixLmPart extends PartBase, PrefixLmOptions {
 export interface CaclmPart extends PartBase, CaclmOptions {
   kind: 'caclm';
   states: HyperKind | null;
+  /** What surrounds the passage, or nothing: a constant is trained, whose loss tells how much of the gain is the context's. */
+  evidence: 'own' | 'none';
 }
 
 export type PartConfig = TextPart | EpisodesPart | SpanPart | PrefixLmPart | CaclmPart;
@@ -73,7 +75,7 @@ const KINDS = {
   episodes: ['states', 'sets', 'minShots', 'maxShots', 'queriesPerSet', 'hyperTokens', 'queryTokens', 'answerTokens', 'useDescription', 'evidence'],
   span: ['rows', 'encoderTokens', 'density', 'meanSpan'],
   'prefix-lm': ['rows', 'windowTokens', 'minTokens'],
-  caclm: ['states', ...Object.keys(DEFAULT_CACLM)],
+  caclm: ['states', 'evidence', ...Object.keys(DEFAULT_CACLM)],
 };
 const ANY = [...COMMON, ...Object.values(KINDS).flat()];
 const EVIDENCE: readonly EvidenceKind[] = ['shots', 'definition', 'positives'];
@@ -106,7 +108,7 @@ export function parseParts(owner: Section, field: string, seed: number, from: st
       case 'prefix-lm':
         return { kind, ...base, ...prefixLmOptions(s) };
       case 'caclm':
-        return { kind, ...base, states: s.oneOfOrNull('states', HYPER_KINDS), ...caclmOptions(s) };
+        return { kind, ...base, states: s.oneOfOrNull('states', HYPER_KINDS), evidence: s.oneOf('evidence', ['own', 'none'], 'own'), ...caclmOptions(s) };
     }
   });
   for (const [i, { name }] of parts.entries()) {

@@ -17,6 +17,10 @@ export type OptimizerConfig =
 export interface TrainConfig {
   t5: boolean;
   hyper: boolean;
+  /** Share of activations that are set to 0 in the models that train. */
+  dropout: number;
+  /** Blocks are computed again in the backward pass instead of being kept: less memory, more time, the same gradients. */
+  checkpointing: boolean;
   /** By names as in `t5.encoder...` and `hyper-lora.heads...`; the first that matches counts. */
   rules: (ParameterRule & { match: string })[];
 }
@@ -64,10 +68,12 @@ export function parseSchedule(run: Section): Required<Schedule> {
 
 /** A hypermodel trains where there is one, and the T5 where there is none, unless the configuration says otherwise. */
 export function parseTrain(run: Section, hypermodels: number): TrainConfig {
-  const t = run.section('train', ['t5', 'hyper', 'rules']) ?? new Section({}, run.source, 'train', []);
+  const t = run.section('train', ['t5', 'hyper', 'dropout', 'checkpointing', 'rules']) ?? new Section({}, run.source, 'train', []);
   const rules = t.sections('rules', ['match', 'lr', 'freeze', 'weightDecay']).map((r) => {
     const [lr, freeze, weightDecay] = [r.optionalNumber('lr', POSITIVE), r.boolean('freeze', false), r.optionalNumber('weightDecay', POSITIVE)];
     return { match: r.string('match'), ...(lr !== undefined && { lr }), ...(freeze && { freeze }), ...(weightDecay !== undefined && { weightDecay }) };
   });
-  return { t5: t.boolean('t5', hypermodels === 0), hyper: t.boolean('hyper', hypermodels > 0), rules };
+  return {
+    t5: t.boolean('t5', hypermodels === 0), hyper: t.boolean('hyper', hypermodels > 0), dropout: t.number('dropout', 0, BELOW_ONE), checkpointing: t.boolean('checkpointing', false), rules,
+  };
 }

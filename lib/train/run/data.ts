@@ -1,7 +1,8 @@
 /** From a configuration's sources to batches: the only place where a run meets the data readers and samplers. */
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { CaclmSampler } from '../../data/caclm.ts';
+import { CaclmSampler, withoutEvidence } from '../../data/caclm.ts';
+import type { CaclmControls } from '../../data/caclm.ts';
 import type { TokenEncoder } from '../../data/encoder.ts';
 import { EpisodeSampler } from '../../data/episodes.ts';
 import { Universe } from '../../data/families/universe.ts';
@@ -34,7 +35,13 @@ export interface Windows {
 /** Batches of one part as a pure function of step and microbatch, and the sizes they never pass. */
 export type PartData =
   | { hyper: false; capacity: BatchCapacity; batch: (step: number, microbatch: number) => TextRows }
-  | { hyper: true; capacity: BatchCapacity & { sets: number; hyperTokens: number }; batch: (step: number, microbatch: number) => EpisodeRows };
+  | { hyper: true; capacity: BatchCapacity & { sets: number; hyperTokens: number }; batch: (step: number, microbatch: number) => EpisodeRows; controls?: ControlData };
+
+/** CACLM's controls of each batch; `capacity` is that of the T5's own rows. */
+export interface ControlData {
+  capacity: BatchCapacity;
+  batch: (step: number, microbatch: number) => CaclmControls;
+}
 
 /** Opens each folder, text and universe once, whatever the number of parts that draw from it. */
 export class DataSources {
@@ -91,7 +98,10 @@ export class DataSources {
     const sampler = new CaclmSampler(await this.corpus(part), this.encoder, part.seed, { rows, windowTokens, queryTokens, answerTokens, sideTokens: part.sideTokens, minDocumentTokens: part.minDocumentTokens });
     if (sampler.skipped) this.notes.push(`part ${part.name}: ${sampler.skipped} documents have fewer than ${part.minDocumentTokens} tokens and are left out.`);
     const hyperTokens = rows * (windowTokens - queryTokens - answerTokens + 1);
-    return { hyper: true, capacity: { rows, encoderTokens: rows * queryTokens, decoderTokens: rows * answerTokens, sets: rows, hyperTokens }, batch: (step, m) => sampler.batch(step, m) };
+    const batch = (step: number, m: number) => (part.evidence === 'none' ? withoutEvidence(sampler.batch(step, m), this.encoder.eosId) : sampler.batch(step, m));
+    const capacity = { rows, encoderTokens: rows * queryTokens, decoderTokens: rows * answerTokens };
+    const controls = { capacity: { ...capacity, encoderTokens: rows * windowTokens }, batch: (step: number, m: number) => sampler.controls(step, m) };
+    return { hyper: true, capacity: { ...capacity, sets: rows, hyperTokens }, batch, ...(part.evidence === 'own' && { controls }) };
   }
 
   private async tasks(part: PartConfig): Promise<TaskSource> {

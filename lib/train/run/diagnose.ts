@@ -22,7 +22,7 @@ export interface BrokenValue {
 export async function diagnose(engine: Engine, tokenizer: Tokenizer, folder: string, error: HypertuneError, { step, batches }: BrokenStep): Promise<HypertuneError> {
   let found: { part: string; microbatch: number; value: BrokenValue } | undefined;
   for (const { part, microbatch, batch } of batches) {
-    const { graph, inputs } = part.objective.inspect(batch);
+    const { graph, inputs } = part.objective.inspect(batch, { step, microbatch });
     const value = await firstBroken(engine, graph, inputs);
     if (!value) continue;
     found = { part: part.name, microbatch, value };

@@ -7,26 +7,40 @@ import type { Hypermodel } from '../../hyper/hypermodel.ts';
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import type { Part } from '../loop.ts';
 import { hyperObjective, textObjective } from '../objectives.ts';
-import type { EpisodeRows, TextRows } from '../objectives.ts';
+import type { EpisodeRows, ObjectiveOptions, TextRows } from '../objectives.ts';
 import type { Optimizer } from '../optimizer.ts';
+import type { RunConfig } from './config.ts';
 import { needsHyper } from './config-parts.ts';
 import type { PartConfig } from './config-parts.ts';
-import type { DataSources } from './data.ts';
+import type { ControlData, DataSources } from './data.ts';
 import type { Models } from './models.ts';
 
 /** Throws what opening the data throws, and CONFIG_INVALID for a part whose hypermodel is not there. */
-export async function openParts(configs: readonly PartConfig[], data: DataSources, models: Models, optimizer: Optimizer): Promise<Part[]> {
+export async function openParts(
+  configs: readonly PartConfig[], { seed, train: { dropout, checkpointing } }: RunConfig, data: DataSources, models: Models, optimizer: Optimizer,
+): Promise<Part[]> {
   const parts: Part[] = [];
   for (const config of configs) {
     const { engine, t5 } = models;
     const hyper = needsHyper(config) ? hypermodelOf(config.name, config.states, models) : undefined;
     const opened = await data.open(config, hyper?.config);
+    const options: ObjectiveOptions = { checkpointing, ...(dropout && { dropout: { rate: dropout, seed: [seed, config.seed] } }) };
     const objective = opened.hyper
-      ? hyperObjective(engine, t5.config, t5.parameters, hyper!, optimizer, opened.capacity, { parts: partsOf((needsHyper(config) ? config.states : null) ?? hyper!.config.kind) })
-      : textObjective(engine, t5.config, t5.parameters, optimizer, opened.capacity);
-    parts.push({ name: config.name, microbatches: config.microbatches, batch: opened.batch, objective });
+      ? hyperObjective(engine, t5.config, t5.parameters, hyper!, optimizer, opened.capacity, { ...options, parts: partsOf((needsHyper(config) ? config.states : null) ?? hyper!.config.kind) })
+      : textObjective(engine, t5.config, t5.parameters, optimizer, opened.capacity, options);
+    const controls = opened.hyper && opened.controls ? controlParts(config.name, objective, textObjective(engine, t5.config, t5.parameters, optimizer, opened.controls.capacity), opened.controls) : [];
+    parts.push({ name: config.name, microbatches: config.microbatches, batch: opened.batch, objective, controls });
   }
   return parts;
+}
+
+/** The T5 alone, with another document's evidence, and with the evidence in its own input. */
+function controlParts(name: string, hyper: Part['objective'], text: Part['objective'], { batch }: ControlData): Part[] {
+  return [
+    { name: `${name}.none`, objective: text, batch: (step, m) => batch(step, m).none },
+    { name: `${name}.wrong`, objective: hyper, batch: (step, m) => batch(step, m).wrong },
+    { name: `${name}.concat`, objective: text, batch: (step, m) => batch(step, m).concat },
+  ];
 }
 
 function hypermodelOf(part: string, states: HyperKind | null, { hyper }: Models): Hypermodel {

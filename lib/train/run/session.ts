@@ -56,8 +56,8 @@ export async function openSession(engine: Engine, config: RunConfig, { onPlan, o
   const optimizer = openOptimizer(engine, trained, config.optimizer);
   const shown = withBuffers(models, shownBuffers(config, trained, optimizer));
   const data = new DataSources(new WordCache(models.tokenizer));
-  const parts = await openParts(config.parts, data, models, optimizer);
-  const heldOut = await openParts(config.validate?.parts ?? [], data, shown, optimizer);
+  const parts = await openParts(config.parts, config, data, models, optimizer);
+  const heldOut = await openParts(config.validate?.parts ?? [], config, data, shown, optimizer);
   const tensors = [...trained, ...optimizer.state()];
 
   await removeTemporaries(config.output);

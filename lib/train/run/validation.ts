@@ -3,7 +3,7 @@ import { HypertuneError } from '../../engine/errors.ts';
 import type { Part, PartLoss } from '../loop.ts';
 
 export interface Validation {
-  /** Mean per answer token over all parts, in nats. */
+  /** Mean per answer token over all parts, in nats; `parts` holds their controls too, which do not count here. */
   loss: number;
   tokens: number;
   parts: PartLoss[];
@@ -17,17 +17,23 @@ export async function validate(parts: readonly Part[], batches: number): Promise
   const started = performance.now();
   const losses: PartLoss[] = [];
   let [sum, tokens] = [0, 0];
-  for (const { name, objective, batch } of parts) {
-    const part = { loss: 0, tokens: 0 };
-    for (let i = 0; i < batches; i++) {
-      const result = await objective.evaluate(await batch(i, 0));
-      part.loss += result.loss;
-      part.tokens += result.tokens;
-    }
-    if (!Number.isFinite(part.loss)) throw new HypertuneError('NUMERIC', `the validation loss of part ${name} is ${part.loss}.`, { field: 'loss', remedy: 'Lower the learning rate.' });
-    sum += part.loss;
-    tokens += part.tokens;
-    losses.push({ name, loss: part.loss / part.tokens, tokens: part.tokens });
+  for (const part of parts) {
+    const own = await lossOf(part, batches);
+    sum += own.loss * own.tokens;
+    tokens += own.tokens;
+    losses.push(own);
+    for (const control of part.controls ?? []) losses.push(await lossOf(control, batches));
   }
   return { loss: sum / tokens, tokens, parts: losses, seconds: (performance.now() - started) / 1000 };
+}
+
+async function lossOf({ name, objective, batch }: Part, batches: number): Promise<PartLoss> {
+  let [loss, tokens] = [0, 0];
+  for (let i = 0; i < batches; i++) {
+    const result = await objective.evaluate(await batch(i, 0));
+    loss += result.loss;
+    tokens += result.tokens;
+  }
+  if (!Number.isFinite(loss)) throw new HypertuneError('NUMERIC', `the validation loss of part ${name} is ${loss}.`, { field: 'loss', remedy: 'Lower the learning rate.' });
+  return { name, loss: loss / tokens, tokens };
 }

@@ -49,6 +49,15 @@ test('folders that are not whole are passed over with a note, and half-written o
   expect(await readdir(dir)).not.toContain('.pending-step-000005');
 });
 
+test('values that are no numbers do not become a checkpoint', async () => {
+  const dir = await temporaryFolder();
+  const folder = new CheckpointFolder(dir);
+  await fill(NaN);
+  await expect(folder.write(engine, tensors, state(2))).rejects.toMatchObject({ code: 'NUMERIC', field: 'w' });
+  expect(await readdir(dir)).toEqual([]);
+  await fill(1);
+});
+
 test('the newest stay, and the best', async () => {
   const dir = await temporaryFolder();
   const folder = new CheckpointFolder(dir);

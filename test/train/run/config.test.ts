@@ -40,8 +40,8 @@ test('the resolved form reads back as itself', () => {
 });
 
 test('what the hypermodel is decides what trains', () => {
-  expect(parseRunConfig(toyJson('out', { train: undefined, parts: [{ kind: 'episodes', data: [{ generated: {} }] }] })).train).toEqual({ t5: false, hyper: true, rules: [] });
-  expect(parseRunConfig(toyJson('out', { train: undefined, hyper: undefined, parts: [{ kind: 'text', data: [{ generated: {} }] }] })).train).toEqual({ t5: true, hyper: false, rules: [] });
+  expect(parseRunConfig(toyJson('out', { train: undefined, parts: [{ kind: 'episodes', data: [{ generated: {} }] }] })).train).toMatchObject({ t5: false, hyper: true, rules: [] });
+  expect(parseRunConfig(toyJson('out', { train: undefined, hyper: undefined, parts: [{ kind: 'text', data: [{ generated: {} }] }] })).train).toMatchObject({ t5: true, hyper: false, rules: [] });
 });
 
 test.each([
