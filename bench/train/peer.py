@@ -32,7 +32,7 @@ def attention(fused: bool):
         bias = position_bias if mask is None else position_bias + mask
         if (prefix := getattr(module, "prefix", None)) is not None:
             key, value = torch.cat([prefix[0], key], 2), torch.cat([prefix[1], value], 2)
-            bias = F.pad(bias, (prefix[0].shape[2], 0), value=0.01)
+            bias = F.pad(bias, (prefix[0].shape[2], 0))
         if fused:
             out = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=1.0)
         else:

@@ -21,19 +21,26 @@ const TRAINED: readonly GeneratedKind[] = ['primitive', 'pair', 'constant', 'mar
 const HELD_OUT: readonly GeneratedKind[] = ['primitive', 'constant', 'marker', 'label', 'map', 'affix'];
 const SUPPORT = 32;
 
+const MIXTURE = 'training mixture';
+/** It has so many times the tasks of a kind. */
+const MIXTURE_SHARE = 4;
+
 /**
  * A group for each trained kind (its tasks may have been seen in training, their examples hardly: those are drawn from the seed here), for
- * each kind with parameters that training never draws, and `really new`: compositions that resemble no trained function.
+ * each kind with parameters that training never draws, `really new`: compositions that resemble no trained function, and
+ * `training mixture`: tasks as training draws them, kinds in their shares.
  */
 export function generatedTasks({ tasksPerGroup = 20, queries = SUPPORT, seed = 1, universe = new Universe() }: GeneratedOptions = {}): EvalTask[] {
-  const groups: [string, TaskSource][] = [
+  const groups: [string, TaskSource, number?][] = [
     ...TRAINED.map((kind): [string, TaskSource] => [kind, universe.trainedOf(kind)]),
     ...HELD_OUT.map((kind): [string, TaskSource] => [`${kind}, held out`, universe.heldOutOf(kind)]),
     ['really new', taskList(universe.reallyNewPairs)],
+    [MIXTURE, universe.trained, MIXTURE_SHARE * tasksPerGroup],
   ];
-  return groups.flatMap(([group, source]) => {
-    const tasks = distinctTasks(source, tasksPerGroup, Random.stream(seed, 'generated', group));
-    return tasks.map((task) => toEvalTask(task, group, SUPPORT + Math.max(queries, SUPPORT), seed));
+  return groups.flatMap(([group, source, count = tasksPerGroup]) => {
+    const tasks = distinctTasks(source, count, Random.stream(seed, 'generated', group));
+    // A task may be in its kind's group and in the mixture.
+    return tasks.map((task) => ({ ...toEvalTask(task, group, SUPPORT + Math.max(queries, SUPPORT), seed), ...(group === MIXTURE && { id: `mixture/${task.id}` }) }));
   });
 }
 
