@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import type { QuickstartTask } from '../data/quickstart-tasks.ts';
 import { quickstartTasks } from '../data/quickstart-tasks.ts';
 import { HypertuneError } from '../engine/errors.ts';
+import type { HyperKind } from '../hyper/config.ts';
 import type { HyperT5 } from '../hyper/hypert5.ts';
 import { EXIT, fail } from './failure.ts';
 import type { Io } from './io.ts';
@@ -21,6 +22,7 @@ interface QuickstartOptions {
   progress?: boolean;
 }
 
+const WRITTEN: Record<HyperKind, string> = { lora: 'LoRA factors', prefix: 'prefixes', both: 'LoRA factors and prefixes' };
 const SHIPPED = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..', 'weights', 'tiny');
 
 /** Runs with the arguments after the script's name; returns the exit code and throws nothing. `tasks` are the shipped ones by default. */
@@ -48,13 +50,14 @@ async function quickstart(io: Io, folder: string, { out, json, progress: forced 
   const say = (text: string) => (json ? undefined : printLine(io, text));
   await withModel(io, progress, folder, async (model) => {
     progress.clear();
-    const { device, detail, threads, parameters, kinds } = model.info();
-    if (kinds.length === 0) throw new HypertuneError('CONFIG_UNSUPPORTED', `${folder} holds no hypermodel.`, { field: 'model', remedy: 'Take a folder with hyper-lora or hyper-prefix, such as weights/tiny.' });
+    const { device, detail, threads, parameters } = model.info();
+    const { kinds } = model;
+    if (kinds.length === 0) throw new HypertuneError('CONFIG_UNSUPPORTED', `${folder} holds no hypermodel.`, { field: 'model', remedy: 'Take a folder with hyper-both, hyper-lora or hyper-prefix, such as weights/tiny.' });
     await say(`${path.relative('', folder) || '.'}: a T5 of ${(parameters / 1e6).toFixed(1)} M parameters on ${device} (${detail}), threads: ${threads}`);
     const results: TaskResult[] = [];
-    for (const { kind } of kinds) {
+    for (const kind of kinds) {
       const ofKind: TaskResult[] = [];
-      await say(tableHead(`${kind}: adapters written by hyper-${kind}, in one forward pass per task of ${tasks[0].shots.length} examples`));
+      await say(tableHead(`${kind}: ${WRITTEN[kind]} written by a hypermodel, in one forward pass per task of ${tasks[0].shots.length} examples`));
       progress.report(`${kind}: adapting to ${tasks.length} tasks`);
       for await (const result of measure(model, kind, tasks, io.signal)) {
         progress.clear();

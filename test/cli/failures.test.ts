@@ -10,7 +10,7 @@ const dir = await temporaryFolder();
 describe('wrong usage: exit code 2', () => {
   test.each([
     [[], 'Usage: hypertune'],
-    [['tune'], "unknown command 'tune'"],
+    [['polish'], "unknown command 'polish'"],
     [['info'], "missing required argument 'model'"],
     [['info', TINY, '--wrong'], "unknown option '--wrong'"],
     [['adapt', TINY, '--out', 'x'], "required option '--examples <file>'"],

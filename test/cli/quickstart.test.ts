@@ -48,9 +48,9 @@ describe('a folder', () => {
   };
 
   test('with one hypermodel gives one table', async () => {
-    const { code, out } = await quickstart([await withParts('one', 'hyper-lora'), '--json', '--out', path.join(dir, 'lora')]);
+    const { code, out } = await quickstart([await withParts('one', 'hyper-prefix'), '--json', '--out', path.join(dir, 'prefix')]);
     expect(code).toBe(0);
-    expect(JSON.parse(out).results.map(({ kind }: { kind: string }) => kind)).toEqual(['lora', 'lora']);
+    expect(JSON.parse(out).results.map(({ kind }: { kind: string }) => kind)).toEqual(['prefix', 'prefix']);
   });
 
   test('without any is an error that says what to take', async () => {
