@@ -81,6 +81,19 @@ Draft optimizer() {
   return d;
 }
 
+Draft factored_optimizer() {
+  Draft d("factored optimizer");
+  const Shape whole = {n(2), n(3), n(5)}, vector = {n(7)};
+  const int32_t param = d.buffer(F32, whole), row = d.buffer(F32, {n(2), n(3)}), col = d.buffer(F32, {n(2), n(5)}), m = d.buffer(F32, whole), copy = d.buffer(BF16, whole);
+  const int32_t gain = d.buffer(F32, vector), v = d.buffer(F32, vector), mean = d.buffer(F32, whole);
+  const int32_t grad = d.feed(F32, whole), dgain = d.feed(F32, vector), rates = d.feed(F32, {n(2)}), gscale = d.feed(F32, {n(1)}), rate = d.feed(F32, {n(1)});
+  d.node(Op::adafactor, {param, row, col, m, copy, grad, rates, gscale}, {}, {0.9f, 1e-30f, 1e-3f, 1.0f, 0.01f, 1.0f, 1});
+  d.node(Op::adafactor_full, {gain, v, kAbsent, kAbsent, dgain, rates, gscale}, {}, {0.0f, 1e-30f, 1e-3f, 1.0f, 0.0f, 1.0f, 0});
+  d.node(Op::average, {mean, param, rate, gscale}, {});
+  d.fetch({param, gain, mean});
+  return d;
+}
+
 Draft everything_kept() {
   Draft d("everything kept");
   d.keep_all = true;
@@ -106,7 +119,7 @@ Draft nothing() {
 }  // namespace
 
 void add_basic_programs(std::vector<Draft>& out) {
-  for (auto make : {views, rows, elementwise, optimizer, everything_kept, nothing}) out.push_back(make());
+  for (auto make : {views, rows, elementwise, optimizer, factored_optimizer, everything_kept, nothing}) out.push_back(make());
 }
 
 }  // namespace ht::fuzz
