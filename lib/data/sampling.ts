@@ -41,10 +41,6 @@ export function temperatureWeights(tasks: readonly SizedTask[], temperature: num
   return proportionalWeights(tasks, cap).map((rate) => rate ** (1 / temperature));
 }
 
-export function equalWeights(tasks: readonly SizedTask[]): number[] {
-  return tasks.map(() => 1);
-}
-
 /** Sums of the first weights, for draws in O(log n). Throws ARGUMENT_RANGE unless all are finite, none negative, one positive. */
 export function cumulative(weights: readonly number[], field = 'weights'): Float64Array {
   const sums = new Float64Array(weights.length);

@@ -56,8 +56,3 @@ export class Bootstrap {
     return sample;
   }
 }
-
-/** Paired bootstrap: `differences` are of one unit each (a task), drawn with replacement. Seeded. */
-export function bootstrapMean(differences: readonly number[], options: BootstrapOptions = {}): Interval {
-  return new Bootstrap(options).mean(differences);
-}

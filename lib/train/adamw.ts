@@ -5,8 +5,6 @@ import { adamw } from '../graph/index.ts';
 import type { SharedOptions, TrainedParameter, UpdateRule } from './optimizer.ts';
 import { RuleOptimizer, requireAtLeast } from './optimizer.ts';
 
-export type { TrainedParameter, UpdateResult } from './optimizer.ts';
-
 export interface AdamWOptions extends SharedOptions {
   /** Decay of the first moment; 0.9 when absent. */
   beta1?: number;

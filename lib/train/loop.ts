@@ -6,10 +6,10 @@ import { packingShare } from '../data/packing.ts';
 import type { Packed } from '../data/packing.ts';
 import { Prefetch } from '../data/prefetch.ts';
 import { HypertuneError } from '../engine/errors.ts';
-import type { UpdateResult } from './adamw.ts';
+import type { UpdateResult } from './optimizer.ts';
 import type { Objective, StepResult, TextRows } from './objectives.ts';
 import type { Schedule } from './schedule.ts';
-import { learningRate } from './schedule.ts';
+import { checkSchedule, learningRate } from './schedule.ts';
 
 /** One of the objectives that a step trains together. */
 export interface Part {
@@ -83,9 +83,10 @@ export class BrokenStep extends Error {
 
 /**
  * Runs the schedule's remaining steps. Throws NUMERIC with a BrokenStep as its cause when a loss or the gradient is not finite,
- * with the parameters as they were before that step; ABORTED between steps; what building a batch throws, at its step.
+ * with the parameters as they were before that step; CONFIG_INVALID for a schedule that gives no usable rates; ABORTED between steps; what building a batch throws, at its step.
  */
 export async function* train({ parts, optimizer, schedule, from = optimizer.step, signal }: TrainOptions): AsyncGenerator<TrainingStep> {
+  checkSchedule(schedule);
   const slots = parts.flatMap((part) => Array.from({ length: part.microbatches ?? 1 }, (_, microbatch) => ({ part, microbatch })));
   const end = schedule.steps * slots.length;
   const build = async (index: number): Promise<TextRows | undefined> => {

@@ -2,7 +2,6 @@ import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { openTasks } from '../../lib/data/open-tasks.ts';
-import { readTaskFolder } from '../../lib/data/task-folder.ts';
 import { folderOf, jsonl, records } from './files.ts';
 
 describe('a folder of JSON Lines', () => {
@@ -21,8 +20,8 @@ describe('a folder of JSON Lines', () => {
     expect(report).toEqual({ files: 2, records: 26, broken: 0, problems: [], short: ['a', '2'], leftOut: [], capped: [] });
   });
 
-  test('readTaskFolder keeps the wanted tasks', async () => {
-    const tasks = await readTaskFolder(path.join(folder, 'tasks'), path.join(folder, 'index.json'), ({ licence_class }) => licence_class === 'nc');
+  test('keeps the wanted tasks', async () => {
+    const { tasks } = await openTasks(path.join(folder, 'tasks'), { index: path.join(folder, 'index.json'), keep: ({ licence_class }) => licence_class === 'nc', strict: true });
     expect(tasks.map(({ id, examples }) => [id, examples.length])).toEqual([['b', 20]]);
   });
 

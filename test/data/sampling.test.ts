@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../lib/data/random.ts';
-import { equalWeights, proportionalWeights, t0Weights, temperatureWeights, weightedTasks } from '../../lib/data/sampling.ts';
+import { proportionalWeights, t0Weights, temperatureWeights, weightedTasks } from '../../lib/data/sampling.ts';
 import { poolTask } from '../../lib/data/task.ts';
 
 const { weights } = JSON.parse(readFileSync(new URL('goldens/data.json', import.meta.url), 'utf8'));
@@ -13,7 +13,6 @@ describe('weights', () => {
     expect(t0Weights([{ size: 500_000, templates: 10 }, { size: 560_000, templates: 9 }])).toEqual([500_000, 55_555]);
     expect(temperatureWeights([{ size: 9 }, { size: 16 }], 2)).toEqual([3, 4]);
     expect(temperatureWeights([{ size: 9 }, { size: 16 }], 1)).toEqual([9, 16]);
-    expect(equalWeights([{ size: 9 }, { size: 16 }])).toEqual([1, 1]);
   });
 
   test('as the published formulas give in Python', () => {

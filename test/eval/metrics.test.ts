@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { exactMatch } from '../../lib/eval/metrics/exact-match.ts';
 import { macroF1, macroF1MetaICL } from '../../lib/eval/metrics/macro-f1.ts';
 import { porterStem } from '../../lib/eval/metrics/porter.ts';
-import { argmax, groupCandidates, rankAccuracy } from '../../lib/eval/metrics/rank.ts';
+import { argmax } from '../../lib/eval/metrics/rank.ts';
 import { rougeL, rougeWords } from '../../lib/eval/metrics/rouge-l.ts';
 import { squadForm } from '../../lib/eval/metrics/text.ts';
 
@@ -76,17 +76,5 @@ describe('exact match', () => {
 describe('rank classification', () => {
   test('the first of equal candidates wins', () => {
     expect([argmax([-3, -1, -1]), argmax([-Infinity]), argmax([])]).toEqual([1, 0, -1]);
-  });
-
-  test('rows of one input are one question, also where it is there twice', () => {
-    const rows = ['no', 'yes', 'no', 'yes'].map((candidate) => ({ input: 'wsc', candidate, correct: candidate === 'yes' }));
-    expect(groupCandidates([...rows, { input: 'other', candidate: 'no', correct: false }, { input: 'other', candidate: 'yes', correct: false }, { input: 'other', candidate: 'no', correct: true }])).toEqual([
-      { input: 'wsc', candidates: ['no', 'yes'], correct: [false, true] },
-      { input: 'other', candidates: ['no', 'yes'], correct: [true, false] },
-    ]);
-  });
-
-  test('accuracy is of the sum of log-probabilities, whatever the length', () => {
-    expect(rankAccuracy([[-9, -4], [-1, -2], [-5, -3]], [[false, true], [false, true], [true, true]])).toBeCloseTo(2 / 3, 12);
   });
 });

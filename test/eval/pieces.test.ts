@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { average } from '../../lib/adapters/average.ts';
 import { inContextInput } from '../../lib/data/in-context.ts';
 import { Random } from '../../lib/data/random.ts';
-import { Bootstrap, bootstrapMean } from '../../lib/eval/bootstrap.ts';
+import { Bootstrap } from '../../lib/eval/bootstrap.ts';
 import { evaluationChart } from '../../lib/eval/chart.ts';
 import { counterparts, limitTasks, permuteLabels } from '../../lib/eval/draws.ts';
 import { readEvalTasks } from '../../lib/eval/folder-tasks.ts';
@@ -21,14 +21,14 @@ describe('bootstrap', () => {
   test('the interval is that of the normal approximation, for many values', () => {
     const rng = Random.stream(3, 'values');
     const values = Array.from({ length: 400 }, () => rng.float());
-    const { mean, low, high } = bootstrapMean(values);
+    const { mean, low, high } = new Bootstrap().mean(values);
     // Uniform: standard deviation 12^-0.5; 2,000 draws of percentiles leave about 3 % of the width.
     const half = (1.96 * Math.sqrt(1 / 12)) / 20;
     expect(mean).toBeCloseTo(values.reduce((a, b) => a + b) / 400, 12);
     expect(Math.abs(high - mean - half)).toBeLessThan(0.1 * half);
     expect(Math.abs(mean - low - half)).toBeLessThan(0.1 * half);
-    expect(bootstrapMean(values)).toEqual({ mean, low, high });
-    expect(bootstrapMean(values, { seed: 2 })).not.toEqual({ mean, low, high });
+    expect(new Bootstrap().mean(values)).toEqual({ mean, low, high });
+    expect(new Bootstrap({ seed: 2 }).mean(values)).not.toEqual({ mean, low, high });
   });
 
   test('weights count; one value has no width; no value is an error', () => {

@@ -24,8 +24,9 @@ export interface GeneratedSource {
 
 /** How often each task of a folder is drawn: all alike, by size up to `cap`, or by size to the power 1 / temperature. */
 export interface TaskSampling {
-  kind: 'equal' | 'proportional' | 'temperature';
-  /** null: none. */
+  /** `t0` takes the tasks of one `cluster` of the index for the templates of one data set. */
+  kind: 'equal' | 'proportional' | 't0' | 'temperature';
+  /** null: none; of `t0` 500,000. */
   cap: number | null;
   temperature: number;
 }
@@ -93,7 +94,7 @@ function parseFilter(s: Section): TaskFilter {
 
 function parseSampling(s: Section): TaskSampling {
   const t = s.section('sampling', ['kind', 'cap', 'temperature']) ?? new Section({}, s.source, s.at('sampling'), []);
-  return { kind: t.oneOf('kind', ['equal', 'proportional', 'temperature'], 'equal'), cap: t.optionalInteger('cap', { min: 1 }) ?? null, temperature: t.number('temperature', 2, { min: 1e-3 }) };
+  return { kind: t.oneOf('kind', ['equal', 'proportional', 't0', 'temperature'], 'equal'), cap: t.optionalInteger('cap', { min: 1 }) ?? null, temperature: t.number('temperature', 2, { min: 1e-3 }) };
 }
 
 function parseLabels(s: Section): FolderSource['labels'] {

@@ -9,8 +9,8 @@ import { Universe } from '../../data/families/universe.ts';
 import { labelViews } from '../../data/label-views.ts';
 import { openTasks } from '../../data/open-tasks.ts';
 import { rowsOfEpisodes, rowsOfText } from '../../data/rows.ts';
-import { proportionalWeights, temperatureWeights, weightedTasks } from '../../data/sampling.ts';
-import type { FolderTask } from '../../data/task-folder.ts';
+import { proportionalWeights, t0Weights, temperatureWeights, weightedTasks } from '../../data/sampling.ts';
+import type { FolderTask } from '../../data/task-collector.ts';
 import type { TaskReport } from '../../data/task-report.ts';
 import { mixSources, taskList } from '../../data/task.ts';
 import type { Task, TaskSource } from '../../data/task.ts';
@@ -156,9 +156,20 @@ export class DataSources {
 }
 
 function sampled(tasks: readonly FolderTask[], { kind, cap, temperature }: TaskSampling): TaskSource {
-  if (kind === 'equal') return taskList(tasks);
-  const sizes = tasks.map(({ total }) => ({ size: total }));
-  return weightedTasks(tasks, kind === 'proportional' ? proportionalWeights(sizes, cap ?? Infinity) : temperatureWeights(sizes, temperature, cap ?? Infinity));
+  const dataSet = ({ id, info }: FolderTask) => info.cluster ?? id;
+  const templates = new Map<string, number>();
+  for (const task of tasks) templates.set(dataSet(task), (templates.get(dataSet(task)) ?? 0) + 1);
+  const sizes = tasks.map((task) => ({ size: task.total, templates: templates.get(dataSet(task)) }));
+  switch (kind) {
+    case 'equal':
+      return taskList(tasks);
+    case 'proportional':
+      return weightedTasks(tasks, proportionalWeights(sizes, cap ?? Infinity));
+    case 't0':
+      return weightedTasks(tasks, t0Weights(sizes, cap ?? undefined));
+    case 'temperature':
+      return weightedTasks(tasks, temperatureWeights(sizes, temperature, cap ?? Infinity));
+  }
 }
 
 function isLabel(task: Task): boolean {

@@ -6,7 +6,7 @@ import { EpisodeSampler } from '../../../lib/data/episodes.ts';
 import { Universe } from '../../../lib/data/families/universe.ts';
 import { labelViews } from '../../../lib/data/label-views.ts';
 import { rowsOfEpisodes, rowsOfText } from '../../../lib/data/rows.ts';
-import { readTaskFolder } from '../../../lib/data/task-folder.ts';
+import { openTasks } from '../../../lib/data/open-tasks.ts';
 import { mixSources, taskList } from '../../../lib/data/task.ts';
 import { TextCorpus } from '../../../lib/data/text-corpus.ts';
 import { TextSampler } from '../../../lib/data/text-modes.ts';
@@ -46,7 +46,7 @@ const DATA = [
 
 /** The same sources by hand. */
 async function sourceByHand() {
-  const real = await readTaskFolder(tasks, path.join(folder, 'index.json'), (t) => t.licence_class === 'open' && t.mean_input_words! <= 20);
+  const { tasks: real } = await openTasks(tasks, { keep: (t) => t.licence_class === 'open' && t.mean_input_words! <= 20 });
   const of = (kind: string) => taskList(real.filter((t) => t.info.kind === kind));
   return mixSources([{ source: new Universe().trained, weight: 0.5 }, { source: of('extract'), weight: 0.3 }, { source: labelViews(of('label'), () => true, { renamed: 0.5, maxClasses: 2 }), weight: 0.2 }]);
 }
@@ -111,6 +111,9 @@ test('tasks can be drawn by size', async () => {
   expect(Math.abs((await share({ kind: 'proportional' })) - 0.9)).toBeLessThan(0.1);
   expect(Math.abs((await share({ kind: 'proportional', cap: 30 })) - 0.75)).toBeLessThan(0.1);
   expect(Math.abs((await share({ kind: 'temperature', temperature: 2 })) - 0.75)).toBeLessThan(0.1);
+  // Two templates of one data set: the larger counts as floor(16 / 2), the smaller, below the cap, fully.
+  await writeFile(path.join(uneven, 'index.json'), JSON.stringify(['big', 'small'].map((task) => ({ task, cluster: 'one' }))));
+  expect(Math.abs((await share({ kind: 't0', cap: 16 })) - 8 / 18)).toBeLessThan(0.1);
 });
 
 test('what is left out of a folder is noted, and a source without tasks is refused', async () => {

@@ -86,6 +86,15 @@ test('a loss that is no number stops before the update and carries the batches',
   expect(log.filter((line) => line.startsWith('update'))).toEqual([]);
 });
 
+test('a schedule without usable rates is refused before a batch is built', async () => {
+  const log: string[] = [];
+  const part: Part = { name: 'a', objective: fake('a', log, () => ({ loss: 1, tokens: 1 })), batch: () => (log.push('batch'), rows(1)) };
+  for (const [field, value] of Object.entries({ peak: NaN, warmup: -1, floor: 2 })) {
+    await expect(all({ parts: [part], optimizer: fakeOptimizer(log), schedule: { ...SCHEDULE, [field]: value } })).rejects.toMatchObject({ code: 'CONFIG_INVALID', field: `schedule.${field}` });
+  }
+  expect(log).toEqual([]);
+});
+
 test('an abort ends the run between two steps', async () => {
   const abort = new AbortController();
   const run = train({ parts: [{ name: 'a', objective: fake('a', [], () => ({ loss: 1, tokens: 1 })), batch: () => rows(1) }], optimizer: fakeOptimizer([]), schedule: SCHEDULE, signal: abort.signal });
