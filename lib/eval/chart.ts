@@ -1,4 +1,5 @@
 /** Summaries as an SVG document: for each kind of adapter a row of bars per group, one bar per condition, with 95 % intervals. */
+import { escapeXml, svgDocument } from '../files/svg.ts';
 import type { MetricName } from './scores.ts';
 import type { GroupSummary } from './summary.ts';
 import { CONDITIONS } from './trial.ts';
@@ -19,14 +20,11 @@ export function evaluationChart(title: string, summaries: readonly GroupSummary[
   const width = Math.max(LEAST_WIDTH, PANEL.left + groups * pitch + PANEL.right);
   const height = 34 + kinds.length * PANEL.height;
   const legend = shown.map((condition, i) => `<rect x="${PANEL.left + i * 88}" y="24" width="10" height="10" fill="${COLOURS[condition]}"/><text x="${PANEL.left + i * 88 + 14}" y="33">${condition}</text>`);
-  return `${[
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="11">`,
-    `<rect width="${width}" height="${height}" fill="#fff"/>`,
-    `<text x="${PANEL.left}" y="16" font-size="14">${escape(title)}</text>`,
+  return svgDocument(width, height, 11, [
+    `<text x="${PANEL.left}" y="16" font-size="14">${escapeXml(title)}</text>`,
     ...legend,
     ...kinds.map((kind, i) => panel(kind, summaries.filter((s) => s.kind === kind), metric, shown, { top: 34 + i * PANEL.height, width, pitch })),
-    '</svg>',
-  ].join('\n')}\n`;
+  ]);
 }
 
 function panel(kind: string, summaries: readonly GroupSummary[], metric: MetricName, shown: readonly Condition[], { top, width, pitch }: { top: number; width: number; pitch: number }): string {
@@ -50,11 +48,11 @@ function panel(kind: string, summaries: readonly GroupSummary[], metric: MetricN
       const x = x0 + i * BAR;
       const [a, b] = [y(Math.max(0, interval.mean)), y(Math.min(0, interval.mean))];
       const middle = x + BAR / 2 - 1;
-      parts.push(`<rect x="${px(x)}" y="${px(a)}" width="${BAR - 2}" height="${px(Math.max(0.5, b - a))}" fill="${COLOURS[condition]}" fill-opacity="${interval.tasks < full ? 0.35 : 1}"><title>${escape(group)}, ${condition}: ${label(interval.mean)} [${label(interval.low)}, ${label(interval.high)}], tasks: ${interval.tasks}</title></rect>`);
+      parts.push(`<rect x="${px(x)}" y="${px(a)}" width="${BAR - 2}" height="${px(Math.max(0.5, b - a))}" fill="${COLOURS[condition]}" fill-opacity="${interval.tasks < full ? 0.35 : 1}"><title>${escapeXml(group)}, ${condition}: ${label(interval.mean)} [${label(interval.low)}, ${label(interval.high)}], tasks: ${interval.tasks}</title></rect>`);
       parts.push(`<path d="M${px(middle)} ${px(y(interval.low))}V${px(y(interval.high))}m-3 0h6M${px(middle - 3)} ${px(y(interval.low))}h6" stroke="#24292f" fill="none"/>`);
     });
     const [x, below] = [x0 + (shown.length * BAR) / 2, to + 12];
-    parts.push(`<text x="${px(x)}" y="${px(below)}" text-anchor="end" transform="rotate(-30 ${px(x)} ${px(below)})">${escape(group)} (${full})</text>`);
+    parts.push(`<text x="${px(x)}" y="${px(below)}" text-anchor="end" transform="rotate(-30 ${px(x)} ${px(below)})">${escapeXml(group)} (${full})</text>`);
   });
   return parts.join('\n');
 }
@@ -70,8 +68,4 @@ function ticksOf(low: number, high: number): number[] {
 
 function px(value: number): string {
   return value.toFixed(1);
-}
-
-function escape(text: string): string {
-  return text.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]!);
 }

@@ -1,4 +1,5 @@
 /** The experiment's curves as an SVG document: a panel per measure, a line with its 95 % interval per start. */
+import { svgDocument } from '../files/svg.ts';
 import type { Start, StartSettings } from './initialization.ts';
 import { MEASURES } from './initialization-summary.ts';
 import type { MeasureName, StartReport } from './initialization-summary.ts';
@@ -10,13 +11,7 @@ const TICKS = 5;
 
 /** Steps are evenly spaced as they were measured: most happens in the first few. */
 export function startChart(report: StartReport, { at, kind }: Pick<StartSettings, 'at' | 'kind'>): string {
-  const width = PANEL.width * MEASURES.length;
-  return `${[
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${PANEL.height}" font-family="sans-serif" font-size="12">`,
-    `<rect width="${width}" height="${PANEL.height}" fill="#fff"/>`,
-    ...MEASURES.map((name, i) => `<g transform="translate(${i * PANEL.width} 0)">${panel(report, at, name, `${kind}: ${TITLES[name]}, ${report.tasks.length} tasks`)}</g>`),
-    '</svg>',
-  ].join('\n')}\n`;
+  return svgDocument(PANEL.width * MEASURES.length, PANEL.height, 12, MEASURES.map((name, i) => `<g transform="translate(${i * PANEL.width} 0)">${panel(report, at, name, `${kind}: ${TITLES[name]}, ${report.tasks.length} tasks`)}</g>`));
 }
 
 function panel({ starts }: StartReport, at: readonly number[], name: MeasureName, title: string): string {

@@ -121,6 +121,12 @@ export function groupQueries(config: HyperConfig, group: SiteGroup): number {
   return config.loraLayout === 'per_rank' ? group.blocks * config.rank : group.blocks;
 }
 
+/** Row of the query table at which a group's queries begin. */
+export function firstQuery(config: HyperConfig, base: T5Config, { part, name }: SiteGroup): number {
+  const groups = siteGroups(config, base);
+  return groups.slice(0, groups.findIndex((g) => g.part === part && g.name === name)).reduce((n, group) => n + groupQueries(config, group), 0);
+}
+
 export function queryCount(config: HyperConfig, base: T5Config): number {
   return siteGroups(config, base).reduce((n, group) => n + groupQueries(config, group), 0);
 }

@@ -16,7 +16,7 @@ import type { StackOptions } from '../t5/stack.ts';
 import type { KVPrefix, States } from '../t5/states.ts';
 import { layerIndex } from '../t5/tensor-names.ts';
 import type { HyperConfig, HyperPart, SiteGroup } from './config.ts';
-import { groupQueries, partsOf, queryCount, siteGroups } from './config.ts';
+import { firstQuery, groupQueries, partsOf, queryCount, siteGroups } from './config.ts';
 
 /** LoRA targets at every site; q and v, as in the LoRA paper. */
 export const LORA_TARGETS = ['q', 'v'] as const;
@@ -80,8 +80,7 @@ export function hyperInputs(g: Graph, capacity: { sets: number; tokens: number }
 /** Rows in the order [block][set][row] in which heads read the queries of a group: each block's states are then one piece. */
 function gatherIndex(config: HyperConfig, base: T5Config, group: SiteGroup, sets: number): Int32Array {
   const total = queryCount(config, base);
-  const groups = siteGroups(config, base);
-  const first = groups.slice(0, groups.findIndex(({ part, name }) => part === group.part && name === group.name)).reduce((n, other) => n + groupQueries(config, other), 0);
+  const first = firstQuery(config, base, group);
   const blocks = group.part === 'lora' ? group.blocks : 1;
   const rows = groupQueries(config, group) / blocks;
   const index = new Int32Array(blocks * sets * rows);

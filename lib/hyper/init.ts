@@ -3,7 +3,7 @@ import type { Random } from '../data/random.ts';
 import { innerWidth } from '../t5/config.ts';
 import type { Parameters } from '../t5/parameters.ts';
 import { normals, uniforms } from '../train/init.ts';
-import { groupQueries, siteGroups } from './config.ts';
+import { firstQuery, groupQueries, siteGroups } from './config.ts';
 import { headShapes } from './hypermodel.ts';
 import type { Hypermodel } from './hypermodel.ts';
 
@@ -63,36 +63,23 @@ async function read(parameters: Parameters, name: string): Promise<Float32Array>
 
 /**
  * Takes over what another hypermodel of the same T5 has learned: its trunk, and the queries and heads of every part and site that
- * both have. So a hypermodel that writes both parts can start from one that writes prefixes. Returns the names left as they were.
+ * both have. So a hypermodel that writes both parts can start from one that writes prefixes.
  */
-export async function inheritHypermodel(hyper: Hypermodel, from: Hypermodel): Promise<string[]> {
+export async function inheritHypermodel(hyper: Hypermodel, from: Hypermodel): Promise<void> {
   const { engine } = hyper.parameters;
-  const left: string[] = [];
   for (const { name, shape, buffer } of hyper.parameters.all()) {
     if (name === 'queries') continue;
     const found = from.parameters.has(name) ? from.parameters.get(name) : undefined;
     if (found?.shape.join() === shape.join()) await engine.write(buffer, await read(from.parameters, name));
-    else left.push(name);
   }
-  const [target, source] = [queryGroups(hyper), queryGroups(from)];
   const rows = await read(from.parameters, 'queries');
+  const { buffer } = hyper.parameters.get('queries');
   const d = hyper.base.dModel;
-  for (const [name, { first, count }] of target) {
-    const found = source.get(name);
-    if (found?.count === count) await engine.write(hyper.parameters.get('queries').buffer, rows.slice(found.first * d, (found.first + count) * d), first * d);
-    else left.push(`queries of ${name}`);
+  for (const group of siteGroups(hyper.config, hyper.base)) {
+    const same = siteGroups(from.config, from.base).some(({ part, name }) => part === group.part && name === group.name);
+    const count = groupQueries(hyper.config, group);
+    if (!same || groupQueries(from.config, group) !== count) continue;
+    const first = firstQuery(from.config, from.base, group);
+    await engine.write(buffer, rows.slice(first * d, (first + count) * d), firstQuery(hyper.config, hyper.base, group) * d);
   }
-  return left;
-}
-
-/** Where the queries of each part and site stand in the table. */
-function queryGroups({ config, base }: Hypermodel): Map<string, { first: number; count: number }> {
-  const groups = new Map<string, { first: number; count: number }>();
-  let first = 0;
-  for (const group of siteGroups(config, base)) {
-    const count = groupQueries(config, group);
-    groups.set(`${group.part} ${group.name}`, { first, count });
-    first += count;
-  }
-  return groups;
 }

@@ -1,4 +1,6 @@
 /** A loss curve as an SVG document: one line per series over the steps, smoothed, with the raw values behind. */
+import { escapeXml, svgDocument } from '../files/svg.ts';
+
 export interface LossSeries {
   name: string;
   values: readonly number[];
@@ -21,10 +23,8 @@ export function lossCurve(title: string, series: readonly LossSeries[]): string 
   const line = (values: readonly number[], at: LossSeries['steps'], style: string) =>
     `<polyline fill="none" ${style} points="${thin(values).map(([i, v]) => `${x(at ? at[i] : i).toFixed(1)},${y(v).toFixed(1)}`).join(' ')}"/>`;
   const ticks = [0, 0.25, 0.5, 0.75, 1];
-  const parts = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
-    `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
-    `<text x="${MARGIN.left}" y="18" font-size="14">${escape(title)}</text>`,
+  return svgDocument(WIDTH, HEIGHT, 12, [
+    `<text x="${MARGIN.left}" y="18" font-size="14">${escapeXml(title)}</text>`,
     ...ticks.map((t) => `<line x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${y(t * top)}" y2="${y(t * top)}" stroke="#ddd"/><text x="${MARGIN.left - 6}" y="${y(t * top) + 4}" text-anchor="end">${(t * top).toFixed(2)}</text>`),
     ...ticks.map((t) => `<text x="${x(t * (steps - 1))}" y="${HEIGHT - MARGIN.bottom + 18}" text-anchor="middle">${Math.round(t * (steps - 1))}</text>`),
     `<text x="${WIDTH / 2}" y="${HEIGHT - 6}" text-anchor="middle">step</text>`,
@@ -33,12 +33,10 @@ export function lossCurve(title: string, series: readonly LossSeries[]): string 
       return [
         line(values, at, `stroke="${colour}" stroke-opacity="0.2"`),
         line(smooth(values), at, `stroke="${colour}" stroke-width="1.5"`),
-        `<text x="${WIDTH - MARGIN.right}" y="${MARGIN.top + 14 * (i + 1)}" text-anchor="end" fill="${colour}">${escape(name)}</text>`,
+        `<text x="${WIDTH - MARGIN.right}" y="${MARGIN.top + 14 * (i + 1)}" text-anchor="end" fill="${colour}">${escapeXml(name)}</text>`,
       ];
     }),
-    '</svg>',
-  ];
-  return `${parts.join('\n')}\n`;
+  ]);
 }
 
 /** Exponential mean, corrected for its start. */
@@ -55,8 +53,4 @@ function smooth(values: readonly number[]): number[] {
 function thin(values: readonly number[]): [number, number][] {
   const every = Math.max(1, Math.floor(values.length / (WIDTH * 2)));
   return values.map((v, i): [number, number] => [i, v]).filter(([i, v]) => i % every === 0 && Number.isFinite(v));
-}
-
-function escape(text: string): string {
-  return text.replace(/[&<>]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[c]!);
 }
