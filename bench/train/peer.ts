@@ -1,8 +1,6 @@
-/** `peer.py` as a child process that waits between its turns. */
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { createInterface } from 'node:readline';
+/** `peer.py`: the same training in PyTorch. */
 import { fileURLToPath } from 'node:url';
+import { PeerProcess } from '../peer.ts';
 
 const SCRIPT = fileURLToPath(new URL('peer.py', import.meta.url));
 
@@ -19,38 +17,23 @@ export type PeerSettings = Record<'torch' | 'transformers' | 'attention' | 'adam
 
 export class Peer {
   readonly settings: PeerSettings;
-  private readonly child: ChildProcess;
-  private readonly lines: AsyncIterator<string>;
+  private readonly process: PeerProcess;
 
-  private constructor(child: ChildProcess, lines: AsyncIterator<string>, settings: PeerSettings) {
-    this.child = child;
-    this.lines = lines;
+  private constructor(process: PeerProcess, settings: PeerSettings) {
+    this.process = process;
     this.settings = settings;
   }
 
   static async start(python: string, folder: string, threads: number): Promise<Peer> {
-    const child = spawn(python, [SCRIPT, folder, String(threads)], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, OMP_NUM_THREADS: String(threads), HF_HUB_OFFLINE: '1' } });
-    const started = new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));
-    child.stdin.on('error', () => undefined); // a peer that died is reported by the answer it owes
-    await started;
-    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    return new Peer(child, lines, (await answer(lines)) as PeerSettings);
+    const process = await PeerProcess.start(python, SCRIPT, [folder, String(threads)], threads);
+    return new Peer(process, (await process.answer()) as PeerSettings);
   }
 
   async run(first: number, count: number): Promise<PeerSteps> {
-    this.child.stdin!.write(`${first} ${count}\n`);
-    return (await answer(this.lines)) as PeerSteps;
+    return (await this.process.ask(`${first} ${count}`)) as PeerSteps;
   }
 
-  async stop(): Promise<void> {
-    const ended = this.child.exitCode === null ? new Promise((resolve) => this.child.once('exit', resolve)) : undefined;
-    this.child.stdin!.end();
-    await ended;
+  stop(): Promise<void> {
+    return this.process.stop();
   }
-}
-
-async function answer(lines: AsyncIterator<string>): Promise<unknown> {
-  const { value, done } = await lines.next();
-  if (done) throw new Error('the peer ended early; its own message is above.');
-  return JSON.parse(value);
 }
