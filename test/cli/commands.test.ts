@@ -12,7 +12,7 @@ describe('info', () => {
     expect({ code, err }).toEqual({ code: 0, err: '' });
     expect(out).toMatch(/^model +.*tiny$/m);
     expect(out).toMatch(/^T5 .*vocabulary 4100$/m);
-    expect(out).toMatch(/^hyper-lora .*parameters$/m);
+    expect(out).toMatch(/^hyper-both .*parameters$/m);
     expect(out).toMatch(/^device +cpu \(.*no CUDA backend$/m);
   });
 

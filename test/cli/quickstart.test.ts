@@ -17,7 +17,7 @@ test('prints a row per task and kind, and writes an adapter that answers the sam
   const { code, out: text, err } = await quickstart([TINY, '--out', out]);
   expect({ code, err }).toEqual({ code: 0, err: '' });
   for (const { description, queries } of tasks) {
-    expect(text.match(new RegExp(`^${description}( +\\d+ %){3} +\\d+\\.\\d +\\d+\\.\\d\\d$`, 'gm'))).toHaveLength(2);
+    expect(text.match(new RegExp(`^${description}( +\\d+ %){3} +\\d+\\.\\d +\\d+\\.\\d\\d$`, 'gm'))).toHaveLength(3);
     expect(text).toContain(`    ${queries[0].input}  ->  `);
   }
   expect(text).toMatch(/^all 2 tasks( +\d+ %){3}/m);
@@ -28,7 +28,7 @@ test('prints a row per task and kind, and writes an adapter that answers the sam
 test('--json has the same as numbers', async () => {
   const { out } = await quickstart([TINY, '--json', '--out', path.join(dir, 'json')]);
   const { results, adapter } = JSON.parse(out);
-  expect(results.map(({ kind, task }: { kind: string; task: string }) => `${kind} ${task}`)).toEqual(['prefix', 'lora'].flatMap((kind) => tasks.map(({ id }) => `${kind} ${id}`)));
+  expect(results.map(({ kind, task }: { kind: string; task: string }) => `${kind} ${task}`)).toEqual(['both', 'prefix', 'lora'].flatMap((kind) => tasks.map(({ id }) => `${kind} ${id}`)));
   for (const { queries, accuracy, adaptMs, msPerToken, answered } of results) {
     expect(queries).toBe(4);
     for (const share of Object.values<number>(accuracy)) expect([0, 0.25, 0.5, 0.75, 1]).toContain(share);
@@ -47,10 +47,10 @@ describe('a folder', () => {
     return folder;
   };
 
-  test('with one hypermodel gives one table', async () => {
-    const { code, out } = await quickstart([await withParts('one', 'hyper-prefix'), '--json', '--out', path.join(dir, 'prefix')]);
+  test('with one hypermodel gives a table for each kind it writes', async () => {
+    const { code, out } = await quickstart([await withParts('one', 'hyper-both'), '--json', '--out', path.join(dir, 'prefix')]);
     expect(code).toBe(0);
-    expect(JSON.parse(out).results.map(({ kind }: { kind: string }) => kind)).toEqual(['prefix', 'prefix']);
+    expect(JSON.parse(out).results.map(({ kind }: { kind: string }) => kind)).toEqual(['both', 'both', 'prefix', 'prefix', 'lora', 'lora']);
   });
 
   test('without any is an error that says what to take', async () => {

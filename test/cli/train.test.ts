@@ -90,6 +90,6 @@ test('the example: a hypermodel trained on a folder of tasks, broken lines and a
   expect(err).toMatch(/note: .*task single has fewer than two different inputs and is left out/);
   expect(err).toMatch(/note: .*task short has too few examples/);
   const model = await HyperT5.load(path.join(root, 'runs/own-tasks/model'));
-  expect(model.kinds).toEqual(['lora']);
+  expect(model.kinds).toEqual(['both', 'prefix', 'lora']);
   await model.dispose();
 }, 300_000);
