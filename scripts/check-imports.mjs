@@ -6,7 +6,7 @@ import path from 'node:path';
 import ts from 'typescript';
 
 const LIB = [['index.ts'], ['cli', 'serve'], ['hyper', 'adapters', 'train', 'eval'], ['data', 'tokenizer', 'files'], ['t5'], ['graph'], ['engine']];
-const NATIVE = [['binding'], ['engine'], ['ops'], ['cpu'], ['core']];
+const NATIVE = [['binding'], ['engine'], ['ops'], ['cpu', 'cuda'], ['core']];
 /** Only the lowest level may load the addon. */
 const ADDON_LOADER = 'node-gyp-build';
 
@@ -27,7 +27,7 @@ function importsOf(root, file) {
   }));
 }
 
-/** The same of a C++ file: `#include "x"` beside the file, else from native/. System headers have no `to`. */
+/** The same of a C++ or CUDA file: `#include "x"` beside the file, else from native/. System headers and kernel_env.h have no `to`. */
 function includesOf(root, file) {
   const lines = readFileSync(path.join(root, file), 'utf8').split('\n');
   return lines.flatMap((text, i) => {
@@ -90,7 +90,7 @@ export function checkImports(root) {
   const problems = [];
   const trees = [
     { tree: 'lib', levels: LIB, extensions: ['.ts'], read: importsOf },
-    { tree: 'native', levels: NATIVE, extensions: ['.h', '.cc', '.inc'], read: includesOf },
+    { tree: 'native', levels: NATIVE, extensions: ['.h', '.cc', '.inc', '.cu', '.cuh'], read: includesOf },
   ];
   const files = trees.reduce((count, tree) => count + checkTree(root, tree, problems), 0);
   return { files, problems };

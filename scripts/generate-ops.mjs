@@ -129,6 +129,19 @@ function header() {
   return out.join('\n');
 }
 
+// ---- CUDA -----------------------------------------------------------------------------------------------------------
+
+function cudaHeader() {
+  const kernels = ops.filter((o) => !o.view);
+  return [
+    '// Generated from native/core/ops.json by scripts/generate-ops.mjs. Do not edit.', '#pragma once', '#include "core/ops.gen.h"', '',
+    'namespace ht::cuda {', '', 'class Launcher;', 'using CudaKernel = void (*)(const Call&, Launcher&);', '',
+    ...kernels.map((o) => `__attribute__((weak)) void ${o.name}_cuda(const Call&, Launcher&);`), '',
+    '// In the order of the op table; null for views.', 'inline const CudaKernel kCudaKernels[kOpCount] = {',
+    ...ops.map((o) => `    ${o.view ? 'nullptr' : `${o.name}_cuda`},`), '};', '', '}  // namespace ht::cuda', '',
+  ].join('\n');
+}
+
 // ---- TypeScript -----------------------------------------------------------------------------------------------------
 
 function typescript() {
@@ -144,7 +157,7 @@ function typescript() {
 
 const check = process.argv.includes('--check');
 let stale = false;
-for (const [file, text] of [['native/core/ops.gen.h', header()], ['lib/graph/ops.gen.ts', typescript()]]) {
+for (const [file, text] of [['native/core/ops.gen.h', header()], ['native/core/ops_cuda.gen.h', cudaHeader()], ['lib/graph/ops.gen.ts', typescript()]]) {
   const full = path.join(root, file);
   if (!check) writeFileSync(full, text);
   else if (!existsSync(full) || readFileSync(full, 'utf8') !== text) {

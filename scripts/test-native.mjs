@@ -8,7 +8,11 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const dir = path.join(root, 'build/tests');
 
 /** Arguments of the programs that take any; they run from the root. */
-const ARGUMENTS = { case_runner: ['test/ops'], fuzz_programs: ['--count', '100000'] };
+const ARGUMENTS = {
+  case_runner: ['test/ops'],
+  device_case_runner: ['test/ops', '--library', 'build/tests/hypertune_cuda_emulated.so', '--smallest', '1'], // all of them: scripts/test-cuda.mjs
+  fuzz_programs: ['--count', '100000'],
+};
 
 const programs = existsSync(dir) ? readdirSync(dir, { withFileTypes: true }).filter((e) => e.isFile() && !e.name.includes('.')).map((e) => e.name).sort() : [];
 if (programs.length === 0) {

@@ -14,6 +14,7 @@ const SUITES = [
   { name: 'build: TypeScript', command: 'npm', args: ['run', '--silent', 'build:ts'], needed: true },
   { name: 'checks', command: process.execPath, args: ['scripts/check.mjs'] },
   { name: 'C++ tests', command: process.execPath, args: ['scripts/test-native.mjs'] },
+  { name: 'CUDA kernels on the CPU', command: process.execPath, args: ['scripts/test-cuda.mjs', 'cases'] },
   { name: 'coverage of the program validator', command: process.execPath, args: ['scripts/validator-coverage.mjs'] },
   { name: 'learning', command: process.execPath, args: ['node_modules/tsx/dist/cli.mjs', 'scripts/check-learning.ts'] },
   {

@@ -23,7 +23,7 @@ function describe({ folder, config, parameters, kinds, device, detail, threads, 
     ['T5', `${millions(parameters)} parameters; ${config.numLayers}+${config.numDecoderLayers} blocks, width ${config.dModel}, ${config.numHeads} heads of ${config.dKv}, feed-forward ${config.dFf} (${config.feedForward}), vocabulary ${config.vocabSize}`],
     ...kinds.map((k): [string, string] => [`hyper-${k.kind}`, `${millions(k.parameters)} parameters`]),
     ...(kinds.length ? [] : [['hypermodels', 'none: this folder can answer and take PEFT adapters, not adapt'] as [string, string]]),
-    ['device', `${device} (${detail}), ${threads} ${threads === 1 ? 'thread' : 'threads'}${note ? `; ${note}` : ''}`],
+    ['device', `${device} (${detail})${threads ? `, ${threads} ${threads === 1 ? 'thread' : 'threads'}` : ''}${note ? `; ${note}` : ''}`],
     ['memory', `${megabytes(bytes)} in use, limit ${megabytes(memoryBytes)}`],
   ];
   const width = Math.max(...rows.map(([name]) => name.length));

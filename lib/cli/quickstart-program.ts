@@ -53,7 +53,7 @@ async function quickstart(io: Io, folder: string, { out, json, progress: forced 
     const { device, detail, threads, parameters } = model.info();
     const { kinds } = model;
     if (kinds.length === 0) throw new HypertuneError('CONFIG_UNSUPPORTED', `${folder} holds no hypermodel.`, { field: 'model', remedy: 'Take a folder with hyper-both, hyper-lora or hyper-prefix, such as weights/tiny.' });
-    await say(`${path.relative('', folder) || '.'}: a T5 of ${(parameters / 1e6).toFixed(1)} M parameters on ${device} (${detail}), threads: ${threads}`);
+    await say(`${path.relative('', folder) || '.'}: a T5 of ${(parameters / 1e6).toFixed(1)} M parameters on ${device} (${detail})${threads ? `, threads: ${threads}` : ''}`);
     const results: TaskResult[] = [];
     for (const kind of kinds) {
       const ofKind: TaskResult[] = [];

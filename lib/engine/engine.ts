@@ -3,6 +3,7 @@
  *
  * Everything that touches a device runs on the engine's own thread, in the order of the calls; the promises settle when it has.
  */
+import { openCuda } from './cuda.ts';
 import { HypertuneError } from './errors.ts';
 import { native, translate, type HostArray, type NativeDevice } from './native.ts';
 
@@ -23,6 +24,7 @@ export interface DeviceInfo {
   device: string;
   /** Instruction set or driver. */
   detail: string;
+  /** Compute threads of the process; 0 on CUDA. */
   threads: number;
   memoryBytes: number;
   /** Why `auto` did not take a better device. */
@@ -49,8 +51,6 @@ export interface RunResult {
   steps: number;
 }
 
-const NO_CUDA = 'this build has no CUDA backend';
-
 export class Engine {
   readonly #device: NativeDevice;
   readonly #note?: string;
@@ -62,23 +62,24 @@ export class Engine {
     this.#note = note;
   }
 
-  /** Throws DEVICE_UNAVAILABLE when a device is asked for by name and cannot be had. */
+  /** A device that is asked for by name and cannot be had is an error: CUDA_*, CUBLAS_* or DEVICE_UNAVAILABLE say why. */
   static open(options: EngineOptions = {}): Engine {
     const wanted = options.device ?? 'auto';
-    if (wanted === 'cuda') throw new HypertuneError('DEVICE_UNAVAILABLE', `'cuda' cannot be used: ${NO_CUDA}.`, { field: 'device', remedy: "Use device 'cpu' or 'auto'." });
-    if (!['auto', 'cpu', 'reference'].includes(wanted)) {
+    if (!['auto', 'cpu', 'cuda', 'reference'].includes(wanted)) {
       throw new HypertuneError('ARGUMENT_INVALID', `'${String(wanted)}' is not a device.`, { field: 'device', remedy: "Use 'auto', 'cpu', 'cuda' or 'reference'." });
     }
     const limit = options.memoryLimit ?? 0;
     if (!Number.isSafeInteger(limit) || limit < 0) throw new HypertuneError('ARGUMENT_RANGE', `${limit} is not a number of bytes.`, { field: 'memoryLimit' });
+    if (wanted === 'cuda') return new Engine(openCuda(limit));
+    if (wanted !== 'auto') return new Engine(openHost(wanted, limit));
     try {
-      return new Engine(native().openEngine(wanted === 'auto' ? 'cpu' : wanted, limit), wanted === 'auto' ? NO_CUDA : undefined);
+      return new Engine(openCuda(limit));
     } catch (error) {
-      throw translate(error);
+      return new Engine(openHost('cpu', limit), reason(error as HypertuneError));
     }
   }
 
-  /** `cpu` or `reference`; the latter holds every float as f64. */
+  /** `cpu`, `cuda` or `reference`; the last holds every float as f64. */
   get device(): string {
     return this.#device.name;
   }
@@ -185,6 +186,19 @@ export class Engine {
       throw translated;
     }
   }
+}
+
+function openHost(device: string, memoryLimit: number): NativeDevice {
+  try {
+    return native().openEngine(device, memoryLimit);
+  } catch (error) {
+    throw translate(error);
+  }
+}
+
+/** The message alone, without field, remedy and full stop. */
+function reason({ message, field, remedy = '' }: HypertuneError): string {
+  return message.replace(`${field}: `, '').replace(remedy, '').trim().replace(/\.$/, '');
 }
 
 function aborted(signal: AbortSignal): HypertuneError {

@@ -34,7 +34,16 @@ export type ErrorCode =
   | 'FEED_RANGE' // an index outside its declared range
   | 'NUMERIC' // a NaN or infinity where none may be
   | 'MEMORY_LIMIT'
-  | 'DEVICE_UNAVAILABLE'
+  | 'DEVICE_UNAVAILABLE' // the device reports an error when it is opened
+  | 'CUDA_NOT_BUILT' // the backend's library is not there, or does not load
+  | 'CUDA_LIBRARY_VERSION' // it belongs to another version of this package
+  | 'CUDA_NO_DRIVER'
+  | 'CUDA_DRIVER_TOO_OLD'
+  | 'CUDA_NO_DEVICE'
+  | 'CUDA_DEVICE_TOO_OLD'
+  | 'CUBLAS_NOT_FOUND'
+  | 'CUBLAS_VERSION' // found, but of another major version than the backend was built for
+  | 'CUDA_PROBE_FAILED' // a process that tried the device crashed or hung
   | 'ADDON_LOAD'
   | 'INTERNAL';
 
@@ -46,6 +55,20 @@ export interface ErrorDetails {
   cause?: unknown;
 }
 
+/** What to do about codes that have one cause each, where the error does not say it better. */
+const REMEDIES: Partial<Record<ErrorCode, string>> = {
+  DEVICE_UNAVAILABLE: "Look whether other programs can use the device ('nvidia-smi' shows its state), or use device 'cpu'.",
+  CUDA_NOT_BUILT: "Build it with 'npm run build:cuda' in the folder of hypertune-native (needs nvcc), or use device 'cpu' or 'auto'.",
+  CUDA_LIBRARY_VERSION: "Build it again with 'npm run build:cuda' in the folder of hypertune-native.",
+  CUDA_NO_DRIVER: 'Install the NVIDIA driver; in a container, start it with access to the devices (docker run --gpus all).',
+  CUDA_DRIVER_TOO_OLD: "Update the NVIDIA driver, or build with an older CUDA toolkit on the PATH ('npm run build:cuda').",
+  CUDA_NO_DEVICE: "Look whether 'nvidia-smi -L' lists a device and CUDA_VISIBLE_DEVICES names it.",
+  CUDA_DEVICE_TOO_OLD: "Put a device of compute capability 8.0 or newer first in CUDA_VISIBLE_DEVICES, or use device 'cpu'.",
+  CUBLAS_NOT_FOUND: 'Install cuBLAS of that version (it comes with the CUDA toolkit, and as a Python package), and set HYPERTUNE_CUBLAS to the folder of libcublas.so if it is in none of these places.',
+  CUBLAS_VERSION: 'Install cuBLAS of that version and set HYPERTUNE_CUBLAS to the folder of its libcublas.so.',
+  CUDA_PROBE_FAILED: "Look whether 'nvidia-smi' and other CUDA programs still work; until they do, use device 'cpu'.",
+};
+
 export class HypertuneError extends Error {
   override readonly name = 'HypertuneError';
   readonly code: ErrorCode;
@@ -54,10 +77,10 @@ export class HypertuneError extends Error {
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     const field = details.field && !message.includes(details.field) ? `${details.field}: ` : '';
-    const remedy = details.remedy ? ` ${details.remedy}` : '';
-    super(`${field}${message}${remedy}`, details.cause === undefined ? undefined : { cause: details.cause });
+    const remedy = details.remedy ?? REMEDIES[code];
+    super(`${field}${message}${remedy ? ` ${remedy}` : ''}`, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.field = details.field;
-    this.remedy = details.remedy;
+    this.remedy = remedy;
   }
 }

@@ -18,6 +18,12 @@ export interface NativeDevice {
 export interface Native {
   readonly opTableVersion: number;
   openEngine(device: string, memoryLimit: number): NativeDevice;
+  /** Where the addon was loaded from, and where it looks for the CUDA backend. */
+  cudaPaths(): { addon: string; library: string };
+  /** Throws what opening the CUDA device would; a broken driver may end the process. */
+  probeCuda(): void;
+  /** What was found out about that library, kept for all threads of the process. */
+  cudaProbed(library: string, answer?: string): string | undefined;
   closeEngine(engine: number): Promise<void>;
   createBuffer(engine: number, dtype: number, elements: number, frozen: boolean): number;
   freeBuffer(engine: number, buffer: number): void;

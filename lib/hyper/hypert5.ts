@@ -129,7 +129,7 @@ export class HyperT5 {
 
   /**
    * Loads a folder: a T5 as Hugging Face writes it (config.json, model.safetensors, tokenizer.json or spiece.model) and, in
-   * `hyper-both`, `hyper-prefix` and `hyper-lora`, the hypermodels there are. Throws DEVICE_UNAVAILABLE, FILE_*, CONFIG_*, TENSOR_* or TOKENIZER_MISMATCH.
+   * `hyper-both`, `hyper-prefix` and `hyper-lora`, the hypermodels there are. Throws CUDA_*, CUBLAS_*, DEVICE_UNAVAILABLE, FILE_*, CONFIG_*, TENSOR_* or TOKENIZER_MISMATCH.
    */
   static async load(folder: string, options: LoadOptions = {}): Promise<HyperT5> {
     const engine = Engine.open({ device: options.device, memoryLimit: options.memoryLimit });

@@ -1,11 +1,14 @@
 // The addon's functions: integers for handles, typed arrays for data, promises for everything that touches a device.
 // lib/engine/native.ts declares them for TypeScript and is their only caller.
 #include <cstring>
+#include <map>
+#include <mutex>
 
 #include "binding/async.h"
 #include "core/ops.gen.h"
 #include "cpu/isa.h"
 #include "cpu/threads.h"
+#include "engine/cuda_library.h"
 #include "engine/host_backend.h"
 
 namespace ht {
@@ -76,8 +79,8 @@ Napi::Value to_array(Napi::Env env, const HostArray& a) {
 // openEngine(device, memoryLimit) -> { id, name, detail, memoryBytes, threads }
 Napi::Value open_engine(const Napi::CallbackInfo& info) {
   const std::string device = text(info, 0, "device");
-  HtBackend* backend = device == "cpu" ? cpu_backend() : device == "reference" ? reference_backend() : nullptr;
-  if (!backend) throw Error("DEVICE_UNAVAILABLE", "device", format("'%s' is not in this build.", device.c_str()));
+  HtBackend* backend = device == "cpu" ? cpu_backend() : device == "reference" ? reference_backend() : device == "cuda" ? cuda_backend() : nullptr;
+  if (!backend) throw Error("ARGUMENT_INVALID", "device", format("'%s' is not a device.", device.c_str()));
   auto entry = std::make_unique<EngineEntry>();
   entry->engine = std::make_unique<Engine>(backend, static_cast<uint64_t>(integer(info, 1, "memoryLimit", 0, kMaxBytes)));
   const HtDeviceInfo d = entry->engine->info();
@@ -91,6 +94,32 @@ Napi::Value open_engine(const Napi::CallbackInfo& info) {
   out["memoryBytes"] = Napi::Number::New(info.Env(), static_cast<double>(d.memory_bytes));
   out["threads"] = Napi::Number::New(info.Env(), d.threads);
   return out;
+}
+
+// cudaPaths() -> { addon, library }
+Napi::Value cuda_files(const Napi::CallbackInfo& info) {
+  const CudaPaths paths = cuda_paths();
+  Napi::Object out = Napi::Object::New(info.Env());
+  out["addon"] = Napi::String::New(info.Env(), paths.addon);
+  out["library"] = Napi::String::New(info.Env(), paths.library);
+  return out;
+}
+
+// probeCuda(): throws what openEngine('cuda') would; called in a child process, which may die of it
+Napi::Value probe_cuda(const Napi::CallbackInfo& info) {
+  require_device(cuda_backend());
+  return info.Env().Undefined();
+}
+
+// cudaProbed(library, answer?) -> what a child process answered about that library, once for all threads of this process
+Napi::Value cuda_probed(const Napi::CallbackInfo& info) {
+  static std::mutex mutex;
+  static std::map<std::string, std::string> answers;
+  std::lock_guard<std::mutex> lock(mutex);
+  const std::string library = text(info, 0, "library");
+  if (info.Length() > 1 && info[1].IsString()) answers[library] = text(info, 1, "answer");
+  const auto it = answers.find(library);
+  return it == answers.end() ? info.Env().Undefined() : Napi::String::New(info.Env(), it->second);
 }
 
 // closeEngine(engine) -> Promise<void>, once everything submitted before has run
@@ -288,6 +317,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Addon(env));
   exports.Set("opTableVersion", Napi::Number::New(env, kOpTableVersion));
   add<open_engine>(env, exports, "openEngine");
+  add<cuda_files>(env, exports, "cudaPaths");
+  add<probe_cuda>(env, exports, "probeCuda");
+  add<cuda_probed>(env, exports, "cudaProbed");
   add<close_engine>(env, exports, "closeEngine");
   add<create_buffer>(env, exports, "createBuffer");
   add<free_buffer>(env, exports, "freeBuffer");

@@ -1,8 +1,15 @@
 // Philox4x32-10: a counter-based generator (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3",
 // SC 2011). 128 bits of counter and 64 bits of key give 128 random bits, so a draw depends on its coordinates alone,
 // never on the order or the number of the draws before it.
+// The same functions run on the host and in CUDA kernels.
 #pragma once
 #include <cstdint>
+
+#ifdef __CUDACC__
+#define HT_HOST_DEVICE __host__ __device__
+#else
+#define HT_HOST_DEVICE
+#endif
 
 namespace ht {
 
@@ -18,7 +25,7 @@ constexpr uint32_t kPhiloxMultiplier0 = 0xD2511F53u, kPhiloxMultiplier1 = 0xCD9E
 constexpr uint32_t kPhiloxWeyl0 = 0x9E3779B9u, kPhiloxWeyl1 = 0xBB67AE85u;  // golden ratio and sqrt(3) - 1, as fractions of 2^32
 constexpr int kPhiloxRounds = 10;
 
-inline Philox4 philox4x32(Philox4 counter, PhiloxKey key) {
+HT_HOST_DEVICE inline Philox4 philox4x32(Philox4 counter, PhiloxKey key) {
   uint32_t* c = counter.word;
   for (int round = 0; round < kPhiloxRounds; ++round) {
     const uint64_t p0 = static_cast<uint64_t>(kPhiloxMultiplier0) * c[0];
@@ -35,7 +42,7 @@ inline Philox4 philox4x32(Philox4 counter, PhiloxKey key) {
 }
 
 // Uniform in [0, 1), all 53 bits of the mantissa used.
-inline double uniform53(uint32_t a, uint32_t b) {
+HT_HOST_DEVICE inline double uniform53(uint32_t a, uint32_t b) {
   return (static_cast<double>(a >> 5) * 67108864.0 + static_cast<double>(b >> 6)) / 9007199254740992.0;
 }
 

@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "engine/backend.h"
+#include "core/backend.h"
 
 namespace ht {
 

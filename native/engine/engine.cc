@@ -6,11 +6,14 @@
 #include "core/error.h"
 #include "core/ops.gen.h"
 #include "engine/bind.h"
+#include "engine/cuda_library.h"
 
 namespace ht {
 namespace {
 
 constexpr size_t kBindingsKept = 16;
+// Steps of a repeated run that a device may have been given and not finished: one that runs, and one that it goes on with.
+constexpr int32_t kStepsAhead = 2;
 
 template <class T>
 const T* as(const HostArray& a) {
@@ -19,10 +22,29 @@ const T* as(const HostArray& a) {
 
 }  // namespace
 
+// Host memory that downloads are on their way to must outlive them, also when something throws in between.
+class Engine::Downloads {
+ public:
+  explicit Downloads(Engine& engine) : engine_(engine) {}
+  Downloads(const Downloads&) = delete;
+  void finish() {
+    finished_ = true;
+    engine_.check(engine_.backend_->sync(engine_.backend_->self));
+  }
+  ~Downloads() {
+    if (!finished_) engine_.backend_->sync(engine_.backend_->self);
+  }
+
+ private:
+  Engine& engine_;
+  bool finished_ = false;
+};
+
 Engine::Engine(HtBackend* backend, uint64_t memory_limit) : backend_(backend), memory_limit_(memory_limit) {
-  if (backend_->probe(backend_->self) != 0) throw Error("DEVICE_UNAVAILABLE", "device", backend_->last_error(backend_->self));
+  require_device(backend_);
   const HtDeviceInfo device = info();
   widens_ = device.widens_floats != 0;
+  asynchronous_ = device.asynchronous != 0;
   if (!memory_limit_) memory_limit_ = device.memory_bytes;
   thread_ = std::thread([this] { loop(); });
 }
@@ -45,7 +67,7 @@ HtDeviceInfo Engine::info() const {
 }
 
 void Engine::check(HtStatus status) const {
-  if (status != 0) throw Error("INTERNAL", "device", backend_->last_error(backend_->self));
+  if (status != HT_OK) throw_status(status, backend_->last_error(backend_->self));
 }
 
 bool Engine::submit(std::function<void()> job) {
@@ -133,8 +155,9 @@ Bound& Engine::bind(CompiledProgram& compiled, const std::vector<int32_t>& symbo
 }
 
 void Engine::refresh_shadow(Buffer& b) {
+  Downloads downloads(*this);
   check(backend_->copy(backend_->self, b.shadow.data(), b.storage->data, b.shadow.size() * sizeof(int32_t), 1));
-  check(backend_->sync(backend_->self));
+  downloads.finish();
   b.shadow_valid = true;
 }
 
@@ -185,24 +208,20 @@ void Engine::to_device(const HostArray& from, DType type, void* to, int64_t elem
   target.dtype = type;
   for (int64_t i = 0; i < elements; ++i) target.set(i, source.get(i));
   check(backend_->copy(backend_->self, to, staging.data(), staging.size(), 0));
-  check(backend_->sync(backend_->self));
 }
 
-void Engine::from_device(const void* from, DType type, int64_t elements, std::vector<char>& out) {
-  const size_t at = out.size();
+// Downloaded bytes as the caller sees them: bf16 becomes f32.
+static void append(std::vector<char>& out, DType type, const std::vector<char>& bytes) {
   if (type != DType::BF16) {
-    out.resize(at + static_cast<size_t>(elements) * dtype_size(type));
-    check(backend_->copy(backend_->self, out.data() + at, from, out.size() - at, 1));
-    check(backend_->sync(backend_->self));
+    out.insert(out.end(), bytes.begin(), bytes.end());
     return;
   }
-  std::vector<bf16_t> staging(static_cast<size_t>(elements));
-  check(backend_->copy(backend_->self, staging.data(), from, staging.size() * 2, 1));
-  check(backend_->sync(backend_->self));
-  out.resize(at + staging.size() * 4);
-  for (size_t i = 0; i < staging.size(); ++i) {
-    const float x = bf16_to_float(staging[i]);
-    std::memcpy(out.data() + at + i * 4, &x, 4);
+  const size_t at = out.size(), n = bytes.size() / sizeof(bf16_t);
+  const bf16_t* halves = reinterpret_cast<const bf16_t*>(bytes.data());
+  out.resize(at + n * sizeof(float));
+  for (size_t i = 0; i < n; ++i) {
+    const float x = bf16_to_float(halves[i]);
+    std::memcpy(out.data() + at + i * sizeof(float), &x, sizeof x);
   }
 }
 
@@ -212,10 +231,7 @@ void Engine::make_own(Buffer& b, bool keep_content) {
     return;
   }
   auto own = std::make_shared<Storage>(backend_, b.storage->bytes);
-  if (keep_content) {
-    check(backend_->copy(backend_->self, own->data, b.storage->data, own->bytes, 2));
-    check(backend_->sync(backend_->self));
-  }
+  if (keep_content) check(backend_->copy(backend_->self, own->data, b.storage->data, own->bytes, 2));
   b.storage = std::move(own);
   ++layout_;
 }
@@ -235,7 +251,12 @@ void Engine::write(Buffer& b, const HostArray& data, int64_t offset) {
 HostArray Engine::read(const Buffer& b, int64_t offset, int64_t count) {
   const DType type = stored(b.dtype);
   HostArray out{host_type(type), {}};
-  from_device(static_cast<const char*>(b.storage->data) + offset * static_cast<int64_t>(dtype_size(type)), type, count, out.bytes);
+  std::vector<char> bytes(static_cast<size_t>(count) * dtype_size(type));
+  Downloads downloads(*this);
+  check(backend_->copy(backend_->self, bytes.data(), static_cast<const char*>(b.storage->data) + offset * static_cast<int64_t>(dtype_size(type)), bytes.size(), 1));
+  downloads.finish();
+  if (type == DType::BF16) append(out.bytes, type, bytes);
+  else out.bytes = std::move(bytes);
   return out;
 }
 
@@ -254,7 +275,6 @@ void Engine::load(Buffer& b, const FileRange& range, int64_t offset) {
   read_file_range(range, type, staging.data(), n);
   make_own(b, !whole);
   check(backend_->copy(backend_->self, static_cast<char*>(b.storage->data) + offset * static_cast<int64_t>(dtype_size(type)), staging.data(), staging.size(), 0));
-  check(backend_->sync(backend_->self));
   if (key.empty()) return;
   auto kept = keep_weights(key, b.storage);
   if (kept != b.storage) {
@@ -271,15 +291,65 @@ void Engine::copy_feeds(CompiledProgram& compiled, Bound& bound, const RunReques
   }
 }
 
+void Engine::stop_if_cancelled(const std::atomic<bool>* cancel) const {
+  if (stop_ || (cancel && *cancel)) throw Error("ABORTED", "", "The call was aborted.");
+}
+
+// Cancelled between nodes, but not once persistent state is being written; where nodes are only enqueued, before the first.
 void Engine::step(CompiledProgram& compiled, Bound& bound, const std::atomic<bool>* cancel) {
-  const int32_t nodes = static_cast<int32_t>(bound.nodes.size());
-  for (int32_t i = 0; i < compiled.program.first_write; ++i) {
-    if (stop_ || (cancel && *cancel)) throw Error("ABORTED", "", "The call was aborted.");
+  const int32_t nodes = static_cast<int32_t>(bound.nodes.size()), first_write = asynchronous_ ? 0 : compiled.program.first_write;
+  for (int32_t i = 0; i < first_write; ++i) {
+    stop_if_cancelled(cancel);
     check(backend_->run(backend_->self, bound.handle, i, i + 1));
   }
-  if (compiled.program.first_write == nodes) return;
-  if (stop_ || (cancel && *cancel)) throw Error("ABORTED", "", "The call was aborted.");
-  check(backend_->run(backend_->self, bound.handle, compiled.program.first_write, nodes));
+  if (first_write == nodes) return;
+  stop_if_cancelled(cancel);
+  check(backend_->run(backend_->self, bound.handle, first_write, nodes));
+}
+
+// What one step of a run leaves on the host.
+struct Engine::Landing {
+  uint64_t ticket = 0;
+  std::vector<std::vector<char>> fetches;
+  int32_t stop = 0;
+};
+
+void Engine::fetch(const Program& p, const Bound& bound, Landing& to) {
+  to.fetches.resize(p.fetches.size());
+  for (size_t i = 0; i < p.fetches.size(); ++i) {
+    const Tensor& t = bound.values[p.fetches[i]];
+    to.fetches[i].resize(t.bytes());
+    check(backend_->copy(backend_->self, to.fetches[i].data(), t.data, t.bytes(), 1));
+  }
+  if (p.stop >= 0) check(backend_->copy(backend_->self, &to.stop, bound.values[p.stop].data, sizeof to.stop, 1));
+  check(backend_->mark(backend_->self, &to.ticket));
+}
+
+// On a device that runs behind, the next step is enqueued before this one's stop value is known. The step that then ran too many
+// is dropped: where the stop value is set, a program leaves what it keeps as it is.
+RunResult Engine::replay(CompiledProgram& compiled, Bound& bound, const RunRequest& request) {
+  const Program& p = compiled.program;
+  RunResult result;
+  for (int32_t v : p.fetches) result.fetches.push_back({host_type(bound.values[v].dtype), {}});
+  std::vector<Landing> landings(asynchronous_ ? kStepsAhead : 1);  // outlives what is downloaded into it
+  Downloads downloads(*this);
+  const int32_t ahead = static_cast<int32_t>(landings.size());
+  const auto accept = [&] {
+    Landing& step = landings[result.steps % ahead];
+    check(backend_->wait(backend_->self, step.ticket));
+    ++result.steps;
+    for (size_t i = 0; i < p.fetches.size(); ++i) append(result.fetches[i].bytes, bound.values[p.fetches[i]].dtype, step.fetches[i]);
+    return step.stop != 0;
+  };
+  bool stopped = false;
+  for (int32_t begun = 0; begun < request.repeat && !stopped; ++begun) {
+    step(compiled, bound, request.cancel.get());
+    fetch(p, bound, landings[begun % ahead]);
+    if (begun + 1 - result.steps == ahead) stopped = accept();
+  }
+  while (result.steps < request.repeat && !stopped) stopped = accept();
+  downloads.finish();
+  return result;
 }
 
 RunResult Engine::run(CompiledProgram& compiled, RunRequest& request) {
@@ -300,27 +370,11 @@ RunResult Engine::run(CompiledProgram& compiled, RunRequest& request) {
   check_indices(compiled, bound, request);
   copy_feeds(compiled, bound, request);
   flags_.bad_index = 0;
-  RunResult result;
-  for (int32_t v : p.fetches) result.fetches.push_back({host_type(bound.values[v].dtype), {}});
   for (int32_t b : p.written) {
     compiled.buffers[b]->shadow_valid = false;
     compiled.buffers[b]->storage->cache.clear();
   }
-  while (result.steps < request.repeat) {
-    step(compiled, bound, request.cancel.get());
-    ++result.steps;
-    for (size_t i = 0; i < p.fetches.size(); ++i) {
-      const Tensor& t = bound.values[p.fetches[i]];
-      from_device(t.data, t.dtype, t.size(), result.fetches[i].bytes);
-    }
-    if (p.stop < 0) continue;
-    std::vector<char> flag;
-    from_device(bound.values[p.stop].data, DType::I32, 1, flag);
-    int32_t stop;
-    std::memcpy(&stop, flag.data(), 4);
-    if (stop) break;
-  }
-  check(backend_->sync(backend_->self));
+  RunResult result = replay(compiled, bound, request);
   if (flags_.bad_index) throw Error("FEED_RANGE", "device index", "an index computed on the device was out of range and was clamped.");
   return result;
 }

@@ -80,6 +80,8 @@ class Engine {
   RunResult run(CompiledProgram& program, RunRequest& request);
 
  private:
+  class Downloads;
+  struct Landing;
   void loop();
   void check(HtStatus status) const;
   bool widens() const { return widens_; }
@@ -90,12 +92,14 @@ class Engine {
   void refresh_shadow(Buffer& buffer);
   void check_indices(const CompiledProgram& program, const Bound& bound, const RunRequest& request);
   void copy_feeds(CompiledProgram& program, Bound& bound, const RunRequest& request);
+  void stop_if_cancelled(const std::atomic<bool>* cancel) const;
   void step(CompiledProgram& program, Bound& bound, const std::atomic<bool>* cancel);
+  void fetch(const Program& program, const Bound& bound, Landing& to);
+  RunResult replay(CompiledProgram& program, Bound& bound, const RunRequest& request);
   void to_device(const HostArray& from, DType stored, void* to, int64_t elements);
-  void from_device(const void* from, DType stored, int64_t elements, std::vector<char>& out);
 
   HtBackend* backend_;
-  bool widens_ = false;
+  bool widens_ = false, asynchronous_ = false;
   uint64_t memory_limit_;
   std::atomic<uint64_t> buffer_bytes_{0};
   std::atomic<uint64_t> arena_bytes_{0};

@@ -51,7 +51,7 @@ constexpr size_t kAlign = 64;
 // calloc leaves large blocks untouched until they are used; the original pointer stands right before the aligned one.
 HtStatus alloc(void*, size_t bytes, void** out) {
   char* raw = static_cast<char*>(std::calloc(1, bytes + kAlign + sizeof(void*)));
-  if (!raw) return 1;
+  if (!raw) return HT_NO_MEMORY;
   char* aligned = reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(raw) + sizeof(void*) + kAlign - 1) / kAlign * kAlign);
   std::memcpy(aligned - sizeof(void*), &raw, sizeof raw);
   *out = aligned;
@@ -98,15 +98,16 @@ HtStatus run(void* self, void* bound, int32_t first, int32_t last) {
   return 0;
 }
 
-HtStatus poll(void*, int32_t* done) {
-  *done = 1;
+HtStatus mark(void*, uint64_t* ticket) {
+  *ticket = 0;
   return 0;
 }
+HtStatus wait(void*, uint64_t) { return 0; }
 HtStatus sync(void*) { return 0; }
 const char* last_error(void*) { return "out of memory"; }
 
 HtBackend* make(HostBackend& b) {
-  b.table = HtBackend{sizeof(HtBackend), HT_BACKEND_VERSION, &b, probe, info, alloc, release, copy, prepare, drop, bind, unbind, run, poll, sync, last_error};
+  b.table = HtBackend{sizeof(HtBackend), HT_BACKEND_VERSION, &b, probe, info, alloc, release, copy, prepare, drop, bind, unbind, run, mark, sync, last_error, wait};
   return &b.table;
 }
 

@@ -1,6 +1,6 @@
 // The two backends that live in the addon itself: the CPU, and the reference that widens every float to f64.
 #pragma once
-#include "engine/backend.h"
+#include "core/backend.h"
 
 namespace ht {
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "engine/cuda_library.h"
 
 namespace ht {
 namespace {
@@ -48,8 +49,9 @@ struct File {
 }  // namespace
 
 Storage::Storage(HtBackend* backend, size_t bytes) : backend(backend), bytes(bytes) {
-  if (backend->alloc(backend->self, bytes ? bytes : 1, &data) != 0)
-    throw Error("MEMORY_LIMIT", "buffer", format("%zu bytes could not be had: %s.", bytes, backend->last_error(backend->self)));
+  const HtStatus status = backend->alloc(backend->self, bytes ? bytes : 1, &data);
+  if (status == HT_NO_MEMORY) throw Error("MEMORY_LIMIT", "buffer", format("%zu bytes could not be had: %s.", bytes, backend->last_error(backend->self)));
+  if (status != HT_OK) throw_status(status, backend->last_error(backend->self));
 }
 Storage::~Storage() { backend->release(backend->self, data); }
 

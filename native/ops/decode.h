@@ -34,7 +34,7 @@ struct SampleParams {
 };
 
 // The one random number of a draw: it depends on the row's seed and length alone.
-inline double sample_uniform(const int32_t* seed, int32_t length) {
+HT_HOST_DEVICE inline double sample_uniform(const int32_t* seed, int32_t length) {
   const Philox4 bits = philox4x32({{static_cast<uint32_t>(length), 0, 0, 0}},
                                   {static_cast<uint32_t>(seed[0]), static_cast<uint32_t>(seed[1])});
   return uniform53(bits.word[0], bits.word[1]);

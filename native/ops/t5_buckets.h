@@ -34,6 +34,9 @@ class T5Buckets {
     return by_distance_[std::min(distance, last)] + static_cast<int32_t>(behind ? upper_ : 0);
   }
 
+  // Every distance from here on has the bucket of this one.
+  int64_t last_distance() const { return static_cast<int64_t>(by_distance_.size()) - 1; }
+
   // The logarithm is evaluated once per (num_buckets, max_distance, bidirectional) and process.
   static std::shared_ptr<const T5Buckets> of(int64_t num_buckets, int64_t max_distance, bool bidirectional) {
     static std::mutex mutex;

@@ -1,17 +1,18 @@
 // What test/engine/processes.test.ts runs as a process or worker of its own:
 //   child.ts <mode>   run: one program, then an orderly end; the others end while a run that never finishes is under way.
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
-import { Engine } from '../../lib/engine/engine.ts';
+import { Engine, type DeviceName } from '../../lib/engine/engine.ts';
 import { Graph, add, compile, linear, sum } from '../../lib/graph/index.ts';
 
 const mode = isMainThread ? process.argv[2] : (workerData as string);
 const say = (text: string) => (parentPort ? parentPort.postMessage(text) : process.stdout.write(`${text}\n`));
 
-const engine = Engine.open({ device: 'cpu' });
+const device = (process.env.TEST_DEVICE ?? 'cpu') as DeviceName;
+const engine = Engine.open({ device });
 const g = new Graph();
 const x = g.feed('x', 'f32', [64, 64]);
 let y = x;
-for (let i = 0; i < 50; ++i) y = add(g, { a: linear(g, { x: y, w: x }), b: x });
+for (let i = 0; i < (device === 'cpu' ? 50 : 1); ++i) y = add(g, { a: linear(g, { x: y, w: x }), b: x });
 const program = compile(engine, g, { fetches: { total: sum(g, { x: y }) } });
 const feeds = { x: new Float32Array(4096).fill(0.01) };
 

@@ -93,7 +93,7 @@ describe('folders that cannot be loaded', () => {
   });
 
   test('cuda, where there is none', async () => {
-    await expect(HyperT5.load(folder, { device: 'cuda' })).rejects.toMatchObject({ code: 'DEVICE_UNAVAILABLE', field: 'device', remedy: expect.any(String) });
+    await expect(HyperT5.load(folder, { device: 'cuda' })).rejects.toMatchObject({ code: 'CUDA_NOT_BUILT', field: 'device', remedy: expect.any(String) });
     expect(model.info().note).toMatch(/CUDA/);
   });
 });

@@ -33,6 +33,7 @@ test.each<[string, Record<string, string>, string]>([
   ['an import() that goes up', { 'lib/data/x.ts': "export const x = () => import('../hyper/y.ts');\n", 'lib/hyper/y.ts': 'export const y = 1;\n' }, "lib/data/x.ts:1: '../hyper/y.ts': goes up"],
   ['an import of the top', { 'lib/hyper/x.ts': "export { run } from '../index.ts';\n" }, "lib/hyper/x.ts:1: '../index.ts': goes up"],
   ['an include that goes up', { 'native/core/dtype.h': '#pragma once\n  #  include "ops/add.h"\n' }, "native/core/dtype.h:2: 'ops/add.h': goes up, from native/core to native/ops"],
+  ['a kernel that goes up', { 'native/cuda/rows.cuh': '#include <kernel_env.h>\n#include "ops/add.h"\n' }, "native/cuda/rows.cuh:2: 'ops/add.h': goes up, from native/cuda to native/ops"],
   ['a ring of files', { 'lib/t5/model.ts': "import './other.ts';\nexport const t5 = 1;\n", 'lib/t5/other.ts': "\nimport './model.ts';\n" }, 'lib/t5/other.ts:2: closes a ring: lib/t5/model.ts > lib/t5/other.ts > lib/t5/model.ts'],
   ['a ring of headers', { 'native/core/tensor.h': '#include "core/a.h"\n', 'native/core/a.h': '#include "core/tensor.h"\n' }, 'closes a ring: native/core/a.h > native/core/tensor.h > native/core/a.h'],
   ['a folder on no level', { 'lib/misc/x.ts': 'export const x = 1;\n' }, 'lib/misc/x.ts:1: this folder is on no level'],

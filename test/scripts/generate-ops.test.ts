@@ -3,7 +3,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { ROOT, node, tree } from './support.ts';
 
-const FILES = ['scripts/generate-ops.mjs', 'native/core/ops.json', 'native/core/ops.gen.h', 'lib/graph/ops.gen.ts'];
+const FILES = ['scripts/generate-ops.mjs', 'native/core/ops.json', 'native/core/ops.gen.h', 'native/core/ops_cuda.gen.h', 'lib/graph/ops.gen.ts'];
 
 /** `generate-ops --check` on a copy in which one file has been changed. */
 function check(changed?: string, change: (text: string) => string = (text) => text) {

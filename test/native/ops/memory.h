@@ -37,6 +37,11 @@ class Block {
 
   const Tensor& tensor() const { return tensor_; }
 
+  // With the guard bands.
+  unsigned char* raw() { return base_; }
+  size_t raw_bytes() const { return size_; }
+  size_t guard() const { return guard_; }
+
   void fill(const Values& values) {
     for (int64_t i = 0; i < tensor_.size(); ++i) tensor_.set(i, values[i]);
   }

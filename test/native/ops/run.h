@@ -12,8 +12,33 @@ struct Result {
   bool bad_index = false;
 };
 
+// What a kernel left in `in` and `out`; `before` are the inputs as they were. Throws where it left an output partly unwritten,
+// wrote beside one, or changed an input. Takes the written blocks.
+inline Result collect(const Bound& b, std::vector<Block>& in, std::vector<Block>& out, const std::vector<Block>& before, bool bad_index) {
+  Result result;
+  result.bad_index = bad_index;
+  for (size_t i = 0; i < out.size(); ++i) {
+    const std::string name = b.out[i].label();
+    if (!out[i].guards_intact()) fail("wrote beside " + name);
+    const int64_t hole = out[i].first_unwritten();
+    if (hole >= 0) fail("left " + name + "[" + std::to_string(hole) + "] unwritten");
+    result.names.push_back(name);
+    result.written.push_back(std::move(out[i]));
+  }
+  for (size_t i = 0; i < in.size(); ++i) {
+    const std::string name = b.in[i].label();
+    if (!in[i].guards_intact()) fail("wrote beside " + name);
+    if (b.in[i].schema->writes) {
+      result.names.push_back(name);
+      result.written.push_back(std::move(in[i]));
+    } else if (!in[i].same_bytes(before[i])) {
+      fail("changed its input " + name);
+    }
+  }
+  return result;
+}
+
 // `inputs` holds one entry per input slot. With `as_f64` every float is stored as double, as on the reference device.
-// Throws where the kernel left an output partly unwritten, wrote beside one, or changed an input.
 inline Result run_kernel(const Bound& b, Kernel kernel, const std::vector<Values>& inputs, bool as_f64) {
   const auto stored = [&](const Slot& s) { return as_f64 && s.dtype != DType::I32 ? DType::F64 : s.dtype; };
   std::vector<Block> in, out, before;
@@ -34,27 +59,7 @@ inline Result run_kernel(const Bound& b, Kernel kernel, const std::vector<Values
   Call call{in_tensors.data(), out_tensors.data(), b.attr.data(), &flags};
   kernel(call);
 
-  Result result;
-  result.bad_index = flags.bad_index.load() != 0;
-  for (size_t i = 0; i < out.size(); ++i) {
-    const std::string name = b.out[i].label();
-    if (!out[i].guards_intact()) fail("wrote beside " + name);
-    const int64_t hole = out[i].first_unwritten();
-    if (hole >= 0) fail("left " + name + "[" + std::to_string(hole) + "] unwritten");
-    result.names.push_back(name);
-    result.written.push_back(std::move(out[i]));
-  }
-  for (size_t i = 0; i < in.size(); ++i) {
-    const std::string name = b.in[i].label();
-    if (!in[i].guards_intact()) fail("wrote beside " + name);
-    if (b.in[i].schema->writes) {
-      result.names.push_back(name);
-      result.written.push_back(std::move(in[i]));
-    } else if (!in[i].same_bytes(before[i])) {
-      fail("changed its input " + name);
-    }
-  }
-  return result;
+  return collect(b, in, out, before, flags.bad_index.load() != 0);
 }
 
 }  // namespace ht::cases

@@ -4,14 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/status.h"
 #include "core/tensor.h"
 
 extern "C" {
 
 constexpr uint32_t HT_BACKEND_VERSION = 1;
-
-// 0 is success; anything else stands for the text of last_error().
-typedef int32_t HtStatus;
 
 struct HtDeviceInfo {
   uint32_t struct_size;
@@ -20,6 +18,7 @@ struct HtDeviceInfo {
   uint64_t memory_bytes;    // what allocations may use; 0 when unknown
   int32_t threads;          // compute threads, 0 where the word has no meaning
   int32_t widens_floats;    // 1: every float tensor is stored as f64 (the reference)
+  int32_t asynchronous;     // 1: run returns before the nodes are done, so nothing is gained by running them one by one
 };
 
 // One node after binding: kernels see operands with real sizes. Arrays belong to the engine and outlive the bound program.
@@ -44,8 +43,9 @@ struct HtBackend {
   HtStatus (*probe)(void* self);  // can the device be used at all
   HtStatus (*info)(void* self, HtDeviceInfo* out);
   HtStatus (*alloc)(void* self, size_t bytes, void** out);  // zeroed, 64-byte aligned
-  void (*release)(void* self, void* memory);
-  // kind 0: host to device, 1: device to host, 2: device to device; ordered after everything enqueued before.
+  void (*release)(void* self, void* memory);                // once everything enqueued before has run
+  // kind 0: host to device, 1: device to host, 2: device to device; ordered after everything enqueued before. What is uploaded
+  // may be changed once copy has returned; what is downloaded is in place once wait or sync has.
   HtStatus (*copy)(void* self, void* to, const void* from, size_t bytes, int32_t kind);
   HtStatus (*prepare)(void* self, const HtProgram* program, void** plan, size_t* workspace_bytes);
   void (*drop)(void* self, void* plan);
@@ -54,9 +54,15 @@ struct HtBackend {
   void (*unbind)(void* self, void* bound);
   // Enqueues nodes [first, last); returns before they have finished where the device is asynchronous.
   HtStatus (*run)(void* self, void* bound, int32_t first, int32_t last);
-  HtStatus (*poll)(void* self, int32_t* done);
-  HtStatus (*sync)(void* self);
+  // A ticket for everything enqueued so far; each is waited for once, or not at all when a sync comes after it.
+  HtStatus (*mark)(void* self, uint64_t* ticket);
+  HtStatus (*sync)(void* self);  // waits for everything and raises the RunFlags of programs that ran
   const char* (*last_error)(void* self);
+  HtStatus (*wait)(void* self, uint64_t ticket);
 };
+
+// What a backend in a shared object of its own exports under this name; null where it cannot serve that version of the table.
+typedef HtBackend* (*HtOpenBackend)(uint32_t version);
+#define HT_OPEN_BACKEND "ht_open_backend"
 
 }  // extern "C"

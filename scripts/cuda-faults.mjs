@@ -1,0 +1,88 @@
+// Breaks our CUDA kernels and their runtime, one fault at a time, and says which of the checks finds it.
+//   node scripts/cuda-faults.mjs [--only TEXT] [--write]       --write: docs/cuda-faults.md from what was found
+//
+// A fault (test/cuda-faults/faults.json) is one exact replacement in one file. The emulated backend is built with it and runs the cases
+// named there: under the greedy schedules with late copies, then, where these find nothing, under all schedules, under AddressSanitizer
+// and UndefinedBehaviorSanitizer, and under ThreadSanitizer, within and between blocks. The unbroken build must pass all of them.
+// Fails where a fault is found by nothing, or does not fit the source any more. Needs build/tests of `npm run build:tests`.
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { compile, link, objects, parallel, root, run, work } from './cuda-emulated.mjs';
+
+const runner = path.join(root, 'build/tests/device_case_runner');
+const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : '';
+
+/** In this order; the first that finds a fault ends it. `cases`: more of them where they are cheap. */
+const CHECKS = [
+  { name: 'greedy schedules', variant: 'plain', schedules: 'greedy' },
+  { name: 'all schedules', variant: 'plain', schedules: 'all' },
+  { name: 'ASan, UBSan', variant: 'asan', schedules: 'first', preload: 'libasan.so', report: /runtime error: .*|SUMMARY: AddressSanitizer: .*/ },
+  { name: 'TSan', variant: 'tsan', schedules: 'first', preload: 'libtsan.so', report: /SUMMARY: ThreadSanitizer: .*/ },
+  { name: 'TSan between blocks', variant: 'tsan', schedules: 'last', preload: 'libtsan.so', report: /SUMMARY: ThreadSanitizer: .*/ },
+];
+
+/** What a check says of a library: undefined where it finds nothing. */
+function find(check, library, cases) {
+  const preload = check.preload && run('g++', [`-print-file-name=${check.preload}`]).stdout.trim();
+  const env = { ...process.env, ASAN_OPTIONS: 'detect_leaks=0', TSAN_OPTIONS: 'exitcode=66', HYPERTUNE_CUBLAS: path.join(root, 'build/tests'), ...(preload && { LD_PRELOAD: preload }) };
+  const args = [runner, 'test/ops', '--library', library, '--schedules', check.schedules, ...cases];
+  // GCC's ThreadSanitizer wants the classic layout of addresses.
+  const { status, signal, stdout, stderr } = check.variant === 'tsan' ? run('setarch', ['-R', ...args], { env, timeout: 300_000 }) : run(args[0], args.slice(1), { env, timeout: 300_000 });
+  if (status === 0) return undefined;
+  const said = check.report?.exec(stderr)?.[0] ?? /^ {2}(?!.* seed=)(.*)$/m.exec(stdout)?.[1] ?? signal ?? `exit code ${status}`;
+  return said.replaceAll(root + '/', '').slice(0, 140);
+}
+
+const faults = JSON.parse(readFileSync(path.join(root, 'test/cuda-faults/faults.json'), 'utf8')).filter((f) => f.what.includes(only) || f.file.includes(only));
+const objectsOf = {};
+const base = async (variant) => (objectsOf[variant] ??= await objects(variant));
+
+/** The backend with the files of `overlay`, or unbroken without one. */
+async function build(fault, variant, overlay) {
+  const folder = path.join(work, 'broken');
+  mkdirSync(folder, { recursive: true });
+  const linked = await parallel([...(await base(variant))], ([source, { object, uses }]) => (overlay && uses.has(fault.file) ? compile(source, variant, folder, overlay) : object));
+  return link(linked, variant, path.join(work, `${overlay ? 'broken' : 'unbroken'}-${variant}.so`));
+}
+
+const rows = [];
+let failed = 0;
+for (const fault of [{ what: 'none', cases: [] }, ...faults]) {
+  const unbroken = fault.what === 'none';
+  const cases = unbroken && only ? ['--op', 'fill'] : fault.cases;
+  let overlay, found;
+  if (!unbroken) {
+    const text = readFileSync(path.join(root, fault.file), 'utf8');
+    if (text.split(fault.replace).length !== 2) {
+      console.error(`${fault.file}: '${fault.replace}' must occur exactly once`);
+      failed++;
+      continue;
+    }
+    overlay = path.join(work, 'overlay');
+    rmSync(overlay, { recursive: true, force: true });
+    mkdirSync(path.dirname(path.join(overlay, fault.file)), { recursive: true });
+    writeFileSync(path.join(overlay, fault.file), text.replace(fault.replace, () => fault.by));
+  }
+  const libraries = {};
+  for (const check of CHECKS) {
+    libraries[check.variant] ??= await build(fault, check.variant, overlay);
+    const said = find(check, libraries[check.variant], cases);
+    if (said === undefined) continue;
+    found = { by: check.name, said };
+    break;
+  }
+  if (unbroken ? found : !found) failed++;
+  rows.push({ ...fault, found });
+  console.log(`${fault.file ?? ''} ${fault.what}: ${found ? `${found.by}: ${found.said}` : 'found by nothing'}`);
+}
+
+if (process.argv.includes('--write') && !only) {
+  const line = ({ file, what, found }) => `| \`${path.basename(file)}\` | ${what} | ${found?.by ?? '**nothing**'} | ${(found?.said ?? '').replaceAll('|', '\\|')} |`;
+  writeFileSync(
+    path.join(root, 'docs/cuda-faults.md'),
+    ['# Planted faults', '', 'Generated by `npm run check:cuda-faults -- --write` (scripts/cuda-faults.mjs). Each line is a fault put into our kernels or their runtime, and the first check that',
+      `finds it. The unbroken backend passes all checks.`, '', '| file | fault | found by | what it says |', '|---|---|---|---|', ...rows.filter((r) => r.file).map(line), ''].join('\n'),
+  );
+}
+console.log(`${rows.filter((r) => r.file && r.found).length} of ${faults.length} faults found, the unbroken backend ${rows[0].found ? 'is NOT clean' : 'is clean'}`);
+process.exit(failed ? 1 : 0);
