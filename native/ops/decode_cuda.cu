@@ -1,6 +1,6 @@
 // log_softmax and top_k over rows of logits on the device. Rules for NaN and infinities: decode_ref.cc.
 //
-// Layout: a block per row, of 1,024 threads where the vocabulary is large, in groups of 16 bytes. The row (128 KB for a vocabulary of 32,128 in fp32) comes from device
+// Layout: a block per row, of 1,024 threads where the vocabulary is large. The row (128 KB for a vocabulary of 32,128 in fp32) comes from device
 // memory once; later passes find it in L1 or L2. log_softmax: the maximum, the sum, the result: R V (read + 4 bytes written).
 // top_k: the range of the row, the key of the k-th (select_cuda.cuh), then the k elements from that key on, in any order, which are
 // sorted in shared memory (bitonic). Keys are distinct, so the result does not depend on the order in which they came.
@@ -13,7 +13,7 @@ namespace ht::cuda {
 namespace {
 
 template <class X>
-__global__ void __launch_bounds__(kMostRowThreads) log_softmax_kernel(const X* x, float* y, int64_t width) {
+__global__ void __launch_bounds__(kMostRowThreads, 1) log_softmax_kernel(const X* x, float* y, int64_t width) {
   const Row<X, AsStored> row(x, blockIdx.x, width);
   const auto larger = [](float a, float b) { return a != a || a > b ? a : b; };  // NaN wins, as it does in a sum
   float top = -infinity();
@@ -26,17 +26,17 @@ __global__ void __launch_bounds__(kMostRowThreads) log_softmax_kernel(const X* x
   const float log_sum = logf(block_total(sum));
   float* const out = y + blockIdx.x * width;
   const bool out_aligned = rows_aligned(y, width);
-  for (int64_t i = int64_t{threadIdx.x} * kGroup<X>; i < width; i += int64_t{blockDim.x} * kGroup<X>) {
-    float v[kGroup<X>];
+  for (int64_t i = int64_t{threadIdx.x} * kRowGroup; i < width; i += int64_t{blockDim.x} * kRowGroup) {
+    float v[kRowGroup];
     load_group(row.x + i, width - i, row.aligned, v);
 #pragma unroll
-    for (int k = 0; k < kGroup<X>; ++k) v[k] = closed ? -infinity() : v[k] - top - log_sum;
+    for (int k = 0; k < kRowGroup; ++k) v[k] = closed ? -infinity() : v[k] - top - log_sum;
     store_group(out + i, width - i, out_aligned, v);
   }
 }
 
 template <class X>
-__global__ void __launch_bounds__(kMostRowThreads) top_k_kernel(const X* x, int64_t width, int k, int list_size, float* value, int32_t* id) {
+__global__ void __launch_bounds__(kMostRowThreads, 1) top_k_kernel(const X* x, int64_t width, int k, int list_size, float* value, int32_t* id) {
   DYN_SHARED(uint64_t, list);  // [list_size], a power of two
   SHARED(uint32_t, listed, [1]);
   const Row<X, NanLowest> row(x, blockIdx.x, width);

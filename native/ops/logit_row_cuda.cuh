@@ -9,6 +9,8 @@ namespace ht::cuda {
 constexpr int kMostRowThreads = 1024;
 inline unsigned row_threads(int64_t width) { return width >= 8192 ? kMostRowThreads : width >= 1024 ? 256 : 64; }
 
+constexpr int kRowGroup = 4;  // elements of one load: f runs on as many at once, and 8 of bf16 would cost too many registers
+
 constexpr float kLargest = 3.402823466e38f;
 __device__ __forceinline__ float infinity() { return __uint_as_float(0x7f800000u); }
 
@@ -33,14 +35,14 @@ struct Row {
 
   __device__ float operator[](int64_t i) const { return As::read(to_float(x[i])); }
 
-  // f(value, id) for a thread's part of [begin, end), in groups of 16 bytes; begin is a multiple of the group.
+  // f(value, id) for a thread's part of [begin, end), in groups; begin is a multiple of one.
   template <class F>
   __device__ __forceinline__ void visit(int64_t begin, int64_t end, int thread, int threads, const F& f) const {
-    for (int64_t i = begin + int64_t{thread} * kGroup<X>; i < end; i += int64_t{threads} * kGroup<X>) {
-      float v[kGroup<X>];
+    for (int64_t i = begin + int64_t{thread} * kRowGroup; i < end; i += int64_t{threads} * kRowGroup) {
+      float v[kRowGroup];
       load_group(x + i, end - i, aligned, v);
 #pragma unroll
-      for (int k = 0; k < kGroup<X>; ++k)
+      for (int k = 0; k < kRowGroup; ++k)
         if (i + k < end) f(As::read(v[k]), i + k);
     }
   }

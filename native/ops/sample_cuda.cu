@@ -73,7 +73,7 @@ __device__ int32_t draw(const Row<X, Usable>& row, const RowRules& rules, float 
 
   // Warps own consecutive segments.
   const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp, warps = blockDim.x / kWarp;
-  const int64_t groups = (row.width + kGroup<X> - 1) / kGroup<X>, segment = (groups + warps - 1) / warps * kGroup<X>;
+  const int64_t groups = (row.width + kRowGroup - 1) / kRowGroup, segment = (groups + warps - 1) / warps * kRowGroup;
   const int64_t begin = min(warp * segment, row.width), end = min(begin + segment, row.width);
   float sum = 0;
   Mass mass = 0;
@@ -111,7 +111,7 @@ __device__ int32_t draw(const Row<X, Usable>& row, const RowRules& rules, float 
 }
 
 template <class X>
-__global__ void __launch_bounds__(kMostRowThreads) sample_kernel(const X* x, int64_t vocabulary, int sum_bits, State s, const float* params, const int32_t* seed, const int32_t* eos, int64_t ends, int32_t pad,
+__global__ void __launch_bounds__(kMostRowThreads, 1) sample_kernel(const X* x, int64_t vocabulary, int sum_bits, State s, const float* params, const int32_t* seed, const int32_t* eos, int64_t ends, int32_t pad,
                                                           int32_t* next, float* logp, int32_t* stop, int32_t* bad_index) {
   SHARED(int32_t, state, [2]);
   const int64_t r = blockIdx.x;
