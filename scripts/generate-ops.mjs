@@ -136,7 +136,7 @@ function cudaHeader() {
   return [
     '// Generated from native/core/ops.json by scripts/generate-ops.mjs. Do not edit.', '#pragma once', '#include "core/ops.gen.h"', '',
     'namespace ht::cuda {', '', 'class Launcher;', 'using CudaKernel = void (*)(const Call&, Launcher&);', '',
-    ...kernels.map((o) => `__attribute__((weak)) void ${o.name}_cuda(const Call&, Launcher&);`), '',
+    ...kernels.map((o) => `void ${o.name}_cuda(const Call&, Launcher&);`), '',
     '// In the order of the op table; null for views.', 'inline const CudaKernel kCudaKernels[kOpCount] = {',
     ...ops.map((o) => `    ${o.view ? 'nullptr' : `${o.name}_cuda`},`), '};', '', '}  // namespace ht::cuda', '',
   ].join('\n');

@@ -8,13 +8,13 @@ import { fill, gatherRows, hyperHeads, reshape, rmsNorm, splitRows } from '../gr
 import type { Dim, Graph, LowRank, Value } from '../graph/index.ts';
 import type { T5Config } from '../t5/config.ts';
 import { innerWidth } from '../t5/config.ts';
-import type { Parameters } from '../t5/parameters.ts';
-import { allocateT5 } from '../t5/parameters.ts';
+import type { WeightType } from '../t5/parameters.ts';
+import { Parameters, matrixType } from '../t5/parameters.ts';
 import type { Engine } from '../engine/engine.ts';
 import { T5Stack } from '../t5/stack.ts';
 import type { StackOptions } from '../t5/stack.ts';
 import type { KVPrefix, States } from '../t5/states.ts';
-import { layerIndex } from '../t5/tensor-names.ts';
+import { expectedTensors, layerIndex } from '../t5/tensor-names.ts';
 import type { HyperConfig, HyperPart, SiteGroup } from './config.ts';
 import { firstQuery, groupQueries, partsOf, queryCount, siteGroups } from './config.ts';
 
@@ -50,10 +50,11 @@ export function headShapes(config: HyperConfig, base: T5Config): Map<string, rea
   return shapes;
 }
 
-/** Buffers of zeros for a hypermodel; its trunk has no output head. */
-export function allocateHypermodel(engine: Engine, config: HyperConfig, base: T5Config, frozen: boolean): Hypermodel {
-  const parameters = allocateT5(engine, trunkConfig(base), 'f32', frozen);
-  for (const [name, shape] of headShapes(config, base)) parameters.add(name, shape, 'f32', frozen);
+/** Buffers of zeros for a hypermodel; its trunk has no output head. Matrices of trunk and heads take `dtype`. */
+export function allocateHypermodel(engine: Engine, config: HyperConfig, base: T5Config, frozen: boolean, dtype: WeightType = 'f32'): Hypermodel {
+  const parameters = new Parameters(engine);
+  for (const [name, shape] of expectedTensors(trunkConfig(base))) parameters.add(name, shape, name === 'shared.weight' ? 'f32' : matrixType(name, shape, dtype), frozen);
+  for (const [name, shape] of headShapes(config, base)) parameters.add(name, shape, name.endsWith('w1') || name.endsWith('w2') ? dtype : 'f32', frozen);
   return { config, base, parameters };
 }
 

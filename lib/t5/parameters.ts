@@ -66,6 +66,11 @@ export class Parameters {
   }
 }
 
+/** What a tensor of a stack is kept in: matrices as `dtype`, norm gains and position biases f32. */
+export function matrixType(name: string, shape: readonly number[], dtype: WeightType): WeightType {
+  return shape.length === 1 || name.endsWith('relative_attention_bias.weight') ? 'f32' : dtype;
+}
+
 /**
  * Buffers of zeros for every tensor of the configuration. Matrices take `dtype`; norm gains, position biases and an embedding
  * that is not also the output head stay f32: a token reads one row of it, and rounding it costs as much accuracy as rounding all
@@ -74,8 +79,8 @@ export class Parameters {
 export function allocateT5(engine: Engine, config: T5Config, dtype: WeightType, frozen: boolean): Parameters {
   const parameters = new Parameters(engine);
   for (const [name, shape] of expectedTensors(config)) {
-    const exact = shape.length === 1 || name.endsWith('relative_attention_bias.weight') || (name === 'shared.weight' && !config.tieWordEmbeddings);
-    parameters.add(name, shape, exact ? 'f32' : dtype, frozen);
+    const exact = name === 'shared.weight' && !config.tieWordEmbeddings;
+    parameters.add(name, shape, exact ? 'f32' : matrixType(name, shape, dtype), frozen);
   }
   return parameters;
 }

@@ -1,5 +1,7 @@
-// Adds one key or value row per sequence to a cache. Formula: kv_append_ref.cc. A block per row and 1,024 elements of it:
-// rows of neighbouring sequences lie cache_len rows apart, so only the elements of one row are neighbours.
+// Adds one key or value row per sequence to a cache. Formula: kv_append_ref.cc.
+//
+// Layout: a block per row and 1,024 elements of it: rows of neighbouring sequences lie cache_len rows apart, so only the elements of
+// one row are neighbours. Bytes moved: each row read once and written once; a step's rows are few, so the launch itself is the time.
 #include "core/ops_cuda.gen.h"
 #include "cuda/device.cuh"
 #include "cuda/launcher.h"

@@ -2,6 +2,7 @@
 //
 // Up to kFewTokens tokens weights are read at the bandwidth of memory (lora_linear_few_cuda.cu), above they are multiplied in tiles
 // (lora_linear_tiles_cuda.cu); both add the low-rank terms from coefficients that a launch before computed (lora_linear_low_rank_cuda.cu).
+// Nothing is launched here but those: layout, bytes moved and tiling stand at their heads.
 #include "core/ops_cuda.gen.h"
 #include "ops/lora_linear_few_cuda.cuh"
 #include "ops/lora_linear_tiles_cuda.cuh"

@@ -1,4 +1,6 @@
-// The gradient of a plain weight on the device: one product, both operands read along their tokens.
+// The gradient of a plain weight on the device: dW = dy^T x, one product over the tokens (cuda/gemm.cu), whose operands both lie with
+// tokens as rows. Bytes moved: x once per tile of outputs, dy once per tile of inputs, from the L2 where blocks run side by side; dW
+// once. Many tokens and a small weight make few tiles and a long k, which gemm cuts.
 #include "core/ops_cuda.gen.h"
 #include "cuda/gemm.h"
 #include "cuda/launcher.h"

@@ -1,4 +1,5 @@
-// Kernels that write whole persistent buffers, on the device: one pass over memory (cuda/elements.cuh).
+// Kernels that write whole persistent buffers, on the device: one pass over memory, 128 bits per access (cuda/elements.cuh).
+// Bytes moved: what is copied, read once and written once; 4 to 12 per element.
 #include "core/ops_cuda.gen.h"
 #include "cuda/elements.cuh"
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HyperT5, HypertuneError } from '../../lib/index.ts';
+import type { AdapterFile } from '../../lib/files/adapter-file.ts';
 import type { Adapter } from '../../lib/index.ts';
 import { tinyFolder } from './support.ts';
 
@@ -127,6 +128,22 @@ describe('examples', () => {
     expect(await plain.generate(['a text'], { maxNewTokens: 2 })).toHaveLength(1);
     await plain.dispose();
   });
+});
+
+test('bf16 hypermodels take less memory and write nearly the same adapters', async () => {
+  await using half = await HyperT5.load(folder, { dtype: 'bf16' });
+  await using full = await HyperT5.load(folder, { dtype: 'f32' });
+  for (const kind of ['prefix', 'lora'] as const) {
+    const [a, b] = [await half.adapt(EXAMPLES, { kind }), await full.adapt(EXAMPLES, { kind })];
+    const [ours, exact] = [await a.toFile(), await b.toFile()];
+    const values = (file: AdapterFile): number[] => (file.kind === 'prefix' ? file.sites.flatMap(({ k }) => [...k]) : file.kind === 'lora' ? file.modules.flatMap((m) => [...m.a]) : []);
+    const [found, wanted] = [values(ours), values(exact)];
+    const rms = (list: number[]) => Math.sqrt(list.reduce((sum, x) => sum + x * x, 0) / list.length);
+    // Weights and activations keep 8 bits, an error of 2^-9 at each of some ten products that follow each other.
+    expect(rms(found.map((x, i) => x - wanted[i])) / rms(wanted)).toBeLessThan(0.02);
+    expect(found).not.toEqual(wanted);
+  }
+  expect(half.info().bytes).toBeLessThan(0.85 * full.info().bytes);
 });
 
 describe('adapters', () => {

@@ -39,7 +39,7 @@ export async function openModels(engine: Engine, config: RunConfig): Promise<Mod
   }
   const hyper = new Map<HyperKind, Hypermodel>();
   for (const [i, start] of config.hyper.entries()) {
-    const opened = 'folder' in start ? await loadHypermodel(engine, start.folder, t5.config, !train.hyper) : allocateHypermodel(engine, parseHyperConfig(start.config), t5.config, !train.hyper);
+    const opened = 'folder' in start ? await loadHypermodel(engine, start.folder, t5.config, { frozen: !train.hyper }) : allocateHypermodel(engine, parseHyperConfig(start.config), t5.config, !train.hyper);
     const { kind } = opened.config;
     if (hyper.has(kind)) throw new HypertuneError('CONFIG_INVALID', `hyper[${i}] is a second hypermodel of kind ${kind}.`, { field: `hyper[${i}]` });
     hyper.set(kind, opened);
