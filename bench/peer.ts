@@ -1,4 +1,4 @@
-/** A Python script as a child process that waits between its turns: one line asked, one line of JSON answered. */
+/** A child process that waits between its turns, mostly a Python script: one line asked, one line of JSON answered. */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -12,8 +12,12 @@ export class PeerProcess {
     this.lines = lines;
   }
 
-  static async start(python: string, script: string, args: readonly string[], threads: number): Promise<PeerProcess> {
-    const child = spawn(python, [script, ...args], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, OMP_NUM_THREADS: String(threads), HF_HUB_OFFLINE: '1' } });
+  static start(python: string, script: string, args: readonly string[], threads: number): Promise<PeerProcess> {
+    return PeerProcess.open(python, [script, ...args], threads);
+  }
+
+  static async open(command: string, args: readonly string[], threads: number): Promise<PeerProcess> {
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, OMP_NUM_THREADS: String(threads), HF_HUB_OFFLINE: '1' } });
     const started = new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));
     child.stdin.on('error', () => undefined); // a peer that died is reported by the answer it owes
     await started;

@@ -9,7 +9,7 @@ import path from 'node:path';
 
 const self = fileURLToPath(import.meta.url);
 const root = path.dirname(path.dirname(self));
-const build = path.join(root, 'build-cuda');
+export const build = path.join(root, 'build-cuda');
 const LIBRARY = 'hypertune_cuda.so';
 const LEAST_NVCC = 12; // sm_90a
 
@@ -27,7 +27,7 @@ function wheels() {
 }
 
 /** { nvcc, flags }: the compiler, and where a wheel keeps what a toolkit has in the compiler's own folders. */
-function findNvcc() {
+export function findNvcc() {
   const { PATH = '', CUDA_HOME, CUDA_PATH } = process.env;
   const folders = [...PATH.split(path.delimiter), ...[CUDA_HOME, CUDA_PATH, '/usr/local/cuda', '/opt/cuda'].filter(Boolean).map((home) => path.join(home, 'bin'))].filter(Boolean);
   const inToolkit = folders.map((folder) => path.join(folder, 'nvcc')).find(existsSync);
@@ -51,7 +51,7 @@ function requireVersion(nvcc) {
   return `${release[1]}.${release[2]}`;
 }
 
-function configure({ nvcc, flags }) {
+export function configure({ nvcc, flags }) {
   if (spawnSync('cmake', ['--version']).error) stop('CMAKE_NOT_FOUND', 'there is no cmake on the PATH. Install CMake 3.22 or newer.');
   const ninja = spawnSync('ninja', ['--version']).status === 0;
   const cache = path.join(build, 'CMakeCache.txt');

@@ -1,10 +1,12 @@
 // Encoding and decoding with random weights of real sizes, and the same in transformers.
 //
-//   npx tsx bench/model/run.ts [--sizes small,base] [--dtypes f32,bf16] [--device cpu] [--rows 1,8,32] [--length 128] [--steps 33] [--rounds 3]
-//                              [--threads 1] [--peer python] [--compiled] [--json result.json]
+//   npx tsx bench/model/run.ts [--sizes small,base] [--dtypes f32,bf16] [--device cpu] [--kinds encode,decode] [--rows 1,8,32] [--encode-rows 16] [--adapters none]
+//                              [--length 128] [--steps 33] [--rounds 3] [--threads 1] [--peer python] [--compiled 1] [--json result.json]
 //
 // Both sides load the same files and take turns in one run (A B A B). Before anything is timed, what they compute is compared:
-// encoder states to a tolerance, greedy tokens one by one where weights are fp32.
+// encoder states to a tolerance, greedy tokens one by one where weights are fp32. --adapters: some of none, lora (one for every row),
+// shared (one for all, which the peer has through PEFT) and prefix, in decoding. --compiled: rows for which the peer also decodes
+// with a static cache and torch.compile.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -14,25 +16,36 @@ import type { DeviceName } from '../../lib/engine/engine.ts';
 import { cpuSettings } from '../../lib/engine/engine.ts';
 import type { WeightType } from '../../lib/t5/parameters.ts';
 import { PeerProcess } from '../peer.ts';
-import type { Outcome, SizeName, Workload } from './workloads.ts';
-import { SIZE_NAMES, Subject, floor, writeModel } from './workloads.ts';
+import type { AdapterKind } from '../adapters.ts';
+import { ADAPTER_KINDS } from '../adapters.ts';
+import type { SizeName } from '../sizes.ts';
+import { SIZE_NAMES } from '../sizes.ts';
+import type { Outcome, Workload } from './workloads.ts';
+import { Subject, workOf, writeModel } from './workloads.ts';
 
 const PEER = fileURLToPath(new URL('peer.py', import.meta.url));
 /** Of the largest state. bf16: products of 512 to 4,096 terms rounded at every layer, on two orders of summation. */
 const TOLERANCE: Record<WeightType, number> = { f32: 1e-3, bf16: 0.1 };
 
-interface Row extends Workload {
+export interface ModelRow extends Workload {
   size: SizeName;
   dtype: WeightType;
   device: string;
   /** Of a whole encoder pass, or of one decoding step. */
   milliseconds: number;
   tokensPerSecond: number;
-  /** Floating-point operations and weight and cache bytes of a run, per second. */
+  /** Operations and bytes that a run cannot do without, and per second. */
+  flops: number;
+  bytes: number;
   gflops: number;
   gigabytes: number;
-  peer: { milliseconds: number; ratio: number } | null;
+  /** Share of the time in which the thread of JavaScript was busy. */
+  busy: number;
+  /** By the peer's way of decoding. */
+  peers: Partial<Record<Way, { milliseconds: number; ratio: number }>>;
 }
+/** transformers as it comes, or with a static cache and torch.compile. */
+type Way = 'eager' | 'compiled';
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
@@ -46,62 +59,78 @@ function compare(ours: Outcome, theirs: Outcome, work: Workload, dtype: WeightTy
   if (!(worst <= TOLERANCE[dtype] * largest)) throw new Error(`states differ by ${worst}, of at most ${largest}`);
 }
 
-async function measure(ours: Subject, peer: PeerProcess | undefined, work: Workload, dtype: WeightType, rounds: number): Promise<{ mine: number; theirs?: number; ratio?: number }> {
-  const ask = async () => (peer ? ((await peer.ask(JSON.stringify(work))) as Outcome) : undefined);
-  const [first, other] = [await ours.run(work), await ask()];
-  if (other) compare(first, other, work, dtype);
-  const mine: number[] = [], theirs: number[] = [];
+async function measure(ours: Subject, peers: readonly (readonly [Way, PeerProcess])[], work: Workload, dtype: WeightType, rounds: number): Promise<Pick<ModelRow, 'milliseconds' | 'busy' | 'peers'>> {
+  const first = await ours.run(work);
+  for (const [, peer] of peers) compare(first, (await peer.ask(JSON.stringify(work))) as Outcome, work, dtype);
+  const mine: Outcome[] = [];
+  const theirs = peers.map((): number[] => []);
   for (let i = 0; i < rounds; i++) {
-    mine.push((await ours.run(work)).seconds);
-    const answer = await ask();
-    if (answer) theirs.push(answer.seconds);
+    mine.push(await ours.run(work));
+    for (const [p, [, peer]] of peers.entries()) theirs[p].push(((await peer.ask(JSON.stringify(work))) as Outcome).seconds);
   }
-  return { mine: median(mine), ...(peer && { theirs: median(theirs), ratio: median(theirs.map((t, i) => t / mine[i])) }) };
+  const ways = peers.map(([way], p) => [way, { milliseconds: median(theirs[p]) * 1e3, ratio: median(theirs[p].map((t, i) => t / mine[i].seconds)) }] as const);
+  return { milliseconds: median(mine.map((m) => m.seconds)) * 1e3, busy: median(mine.map((m) => m.busy!)), peers: Object.fromEntries(ways) };
 }
 
+const list = (text: string) => text.split(',').filter(Boolean);
 const { values } = parseArgs({
   options: {
     sizes: { type: 'string', default: 'small,base' }, dtypes: { type: 'string', default: 'f32,bf16' }, device: { type: 'string', default: 'cpu' }, rows: { type: 'string', default: '1,8,32' },
+    kinds: { type: 'string', default: 'encode,decode' }, adapters: { type: 'string', default: 'none' }, 'encode-rows': { type: 'string' },
     length: { type: 'string', default: '128' }, steps: { type: 'string', default: '33' }, rounds: { type: 'string', default: '3' }, threads: { type: 'string', default: '1' },
-    peer: { type: 'string' }, compiled: { type: 'boolean', default: false }, json: { type: 'string' },
+    peer: { type: 'string' }, compiled: { type: 'string', default: '' }, json: { type: 'string' },
   },
 });
-const sizes = values.sizes.split(',') as SizeName[];
+const sizes = list(values.sizes) as SizeName[];
+const adapters = list(values.adapters) as AdapterKind[];
+if (!adapters.every((kind) => ADAPTER_KINDS.includes(kind))) throw new Error(`--adapters: expected some of ${ADAPTER_KINDS.join(', ')}`);
 if (!sizes.every((size) => SIZE_NAMES.includes(size))) throw new Error(`--sizes: expected some of ${SIZE_NAMES.join(', ')}`);
 const [length, steps, rounds, threads] = [values.length, values.steps, values.rounds, values.threads].map(Number);
 cpuSettings({ threads });
-const results: Row[] = [];
+const results: ModelRow[] = [];
 const settings: unknown[] = [];
+async function save(): Promise<void> {
+  if (!values.json) return;
+  const machine = { cpu: os.cpus()[0]?.model, cores: os.cpus().length, ...cpuSettings() };
+  await writeFile(values.json, `${JSON.stringify({ date: new Date().toISOString(), machine, peers: settings, results }, null, 1)}\n`);
+}
 for (const size of sizes) {
   for (const dtype of values.dtypes.split(',') as WeightType[]) {
     const folder = await mkdtemp(path.join(os.tmpdir(), 'bench-model-'));
     try {
       const config = await writeModel(folder, size, dtype);
       const ours = await Subject.open(folder, values.device as DeviceName, dtype);
-      const peer = values.peer ? await PeerProcess.start(values.peer, PEER, [folder, String(threads), dtype, values.device === 'cuda' ? 'cuda' : 'cpu', values.compiled ? '1' : '0'], threads) : undefined;
-      if (peer) settings.push({ size, dtype, ...((await peer.answer()) as object) });
-      for (const rows of values.rows.split(',').map(Number)) {
-        for (const kind of ['encode', 'decode'] as const) {
-          const work: Workload = { kind, rows, length, steps, shortSteps: 1 };
-          const { mine, theirs, ratio } = await measure(ours, peer, work, dtype, rounds);
-          const { flops, bytes } = floor(config, work, dtype);
-          const row: Row = {
-            ...work, size, dtype, device: ours.device, milliseconds: mine * 1e3, tokensPerSecond: (kind === 'encode' ? rows * length : rows) / mine, gflops: flops / mine / 1e9,
-            gigabytes: bytes / mine / 1e9, peer: theirs === undefined ? null : { milliseconds: theirs * 1e3, ratio: ratio! },
-          };
-          results.push(row);
-          const against = row.peer ? `, transformers ${row.peer.milliseconds.toFixed(2)} ms: ${row.peer.ratio.toFixed(2)}x` : '';
-          console.log(`${size} ${dtype} ${kind} ${rows} x ${length}: ${row.milliseconds.toFixed(2)} ms, ${row.gflops.toFixed(0)} GFLOP/s, ${row.gigabytes.toFixed(1)} GB/s${against}`);
-        }
+      const start = (way: Way) => PeerProcess.start(values.peer!, PEER, [folder, String(threads), dtype, values.device === 'cuda' ? 'cuda' : 'cpu', way === 'compiled' ? '1' : '0'], threads);
+      const ways: Way[] = !values.peer ? [] : values.compiled ? ['eager', 'compiled'] : ['eager'];
+      const peers: (readonly [Way, PeerProcess])[] = [];
+      for (const way of ways) {
+        const peer = await start(way);
+        peers.push([way, peer]);
+        settings.push({ size, dtype, ...((await peer.answer()) as object) });
       }
-      await peer?.stop();
+      const works = (list(values.kinds) as Workload['kind'][]).flatMap((kind) => {
+        const [counts, kept] = kind === 'encode' ? [values['encode-rows'] ?? values.rows, ['none'] as const] : [values.rows, adapters];
+        return list(counts).map(Number).flatMap((rows) => kept.map((adapter): Workload => ({ kind, rows, length, steps, shortSteps: 1, adapter })));
+      });
+      for (const work of works) {
+        const { kind, rows, adapter } = work;
+        const fitting = peers.filter(([way]) => (way === 'compiled' ? kind === 'decode' && adapter === 'none' && list(values.compiled).includes(String(rows)) : adapter === 'none' || adapter === 'shared'));
+        const measured = await measure(ours, fitting, work, dtype, rounds);
+        const { flops, bytes } = workOf(config, work, dtype);
+        const seconds = measured.milliseconds / 1e3;
+        const row: ModelRow = {
+          ...work, size, dtype, device: ours.device, ...measured, tokensPerSecond: (kind === 'encode' ? rows * length : rows) / seconds, flops, bytes, gflops: flops / seconds / 1e9,
+          gigabytes: bytes / seconds / 1e9,
+        };
+        results.push(row);
+        await save();
+        const against = Object.entries(row.peers).map(([way, p]) => `, transformers ${way} ${p.milliseconds.toFixed(2)} ms: ${p.ratio.toFixed(2)}x`).join('');
+        console.log(`${size} ${dtype} ${kind}${adapter === 'none' ? '' : ` ${adapter}`} ${rows} x ${length}: ${row.milliseconds.toFixed(2)} ms, ${row.gflops.toFixed(0)} GFLOP/s, ${row.gigabytes.toFixed(1)} GB/s${against}`);
+      }
+      for (const [, peer] of peers) await peer.stop();
       await ours.close();
     } finally {
       await rm(folder, { recursive: true });
     }
   }
-}
-if (values.json) {
-  const machine = { cpu: os.cpus()[0]?.model, cores: os.cpus().length, ...cpuSettings() };
-  await writeFile(values.json, `${JSON.stringify({ date: new Date().toISOString(), machine, peers: settings, results }, null, 1)}\n`);
 }

@@ -4,21 +4,19 @@ import type { DeviceName } from '../../lib/engine/engine.ts';
 import { Engine } from '../../lib/engine/engine.ts';
 import { loadT5, saveT5 } from '../../lib/files/load-t5.ts';
 import type { T5Config } from '../../lib/t5/config.ts';
-import { parseT5Config } from '../../lib/t5/config.ts';
+import { Graph, compile, gatherRows } from '../../lib/graph/index.ts';
+import type { Program } from '../../lib/graph/index.ts';
 import { T5Decoder } from '../../lib/t5/decoding/index.ts';
-import type { WeightType } from '../../lib/t5/parameters.ts';
+import type { Parameters, WeightType } from '../../lib/t5/parameters.ts';
 import { allocateT5 } from '../../lib/t5/parameters.ts';
+import { T5Stack } from '../../lib/t5/stack.ts';
 import { initializeT5 } from '../../lib/train/init.ts';
-
-/** T5 v1.1 (gated GELU, untied head). `tiny` is for trying the bench itself. */
-const SIZES = {
-  tiny: { d_model: 64, d_ff: 128, num_heads: 2, num_layers: 2, d_kv: 32, vocab_size: 512 },
-  small: { d_model: 512, d_ff: 1024, num_heads: 6, num_layers: 8 },
-  base: { d_model: 768, d_ff: 2048, num_heads: 12, num_layers: 12 },
-  large: { d_model: 1024, d_ff: 2816, num_heads: 16, num_layers: 24 },
-} as const;
-export type SizeName = keyof typeof SIZES;
-export const SIZE_NAMES = Object.keys(SIZES) as SizeName[];
+import type { AdapterKind, RowAdapters } from '../adapters.ts';
+import { PREFIX, RANK, openAdapters } from '../adapters.ts';
+import type { Work } from '../floors.ts';
+import { decodeWork, encodeWork } from '../floors.ts';
+import type { SizeName } from '../sizes.ts';
+import { configOf } from '../sizes.ts';
 
 export interface Workload {
   kind: 'encode' | 'decode';
@@ -28,13 +26,7 @@ export interface Workload {
   /** Decode: the time of a step is that of `steps` generated tokens less that of `shortSteps`, per token. */
   steps: number;
   shortSteps: number;
-}
-
-export function configOf(size: SizeName): T5Config {
-  return parseT5Config({
-    model_type: 't5', d_kv: 64, vocab_size: 32128, feed_forward_proj: 'gated-gelu', tie_word_embeddings: false, dropout_rate: 0, relative_attention_num_buckets: 32,
-    relative_attention_max_distance: 128, layer_norm_epsilon: 1e-6, decoder_start_token_id: 0, pad_token_id: 0, eos_token_id: 1, ...SIZES[size],
-  });
+  adapter: AdapterKind;
 }
 
 /** A folder of random weights as Hugging Face writes it. */
@@ -57,23 +49,27 @@ function inputs({ rows, length }: Workload, vocabulary: number): Int32Array[] {
 export interface Outcome {
   seconds: number;
   check: number[];
+  /** Share of the time in which the thread of JavaScript was busy. */
+  busy?: number;
 }
 
 export class Subject {
   private readonly engine: Engine;
-  private readonly decoder: T5Decoder;
-  private readonly vocabulary: number;
+  private readonly config: T5Config;
+  private readonly parameters: Parameters;
+  private readonly opened = new Map<string, Promise<RowAdapters & { decoder: T5Decoder }>>();
+  private readonly encoders = new Map<string, Program<'last'>>();
 
-  private constructor(engine: Engine, decoder: T5Decoder, vocabulary: number) {
+  private constructor(engine: Engine, config: T5Config, parameters: Parameters) {
     this.engine = engine;
-    this.decoder = decoder;
-    this.vocabulary = vocabulary;
+    this.config = config;
+    this.parameters = parameters;
   }
 
   static async open(folder: string, device: DeviceName, dtype: WeightType): Promise<Subject> {
     const engine = Engine.open({ device });
     const { config, parameters } = await loadT5(engine, folder, { dtype });
-    return new Subject(engine, new T5Decoder(engine, config, parameters), config.vocabSize);
+    return new Subject(engine, config, parameters);
   }
 
   get device(): string {
@@ -81,40 +77,62 @@ export class Subject {
   }
 
   async run(work: Workload): Promise<Outcome> {
-    const rows = inputs(work, this.vocabulary);
-    if (work.kind === 'encode') {
-      const { seconds, value } = await timed(() => this.decoder.encode(rows));
-      return { seconds, check: [...value.values.slice(value.values.length - value.width, value.values.length - value.width + 8)] };
-    }
-    const generate = (steps: number) => timed(() => this.decoder.generate(rows, { maxNewTokens: steps, minNewTokens: steps }));
+    const rows = inputs(work, this.config.vocabSize);
+    if (work.kind === 'encode') return this.encode(work, rows);
+    const { decoder, slots } = await this.decoder(work);
+    const generate = (steps: number) => timed(() => decoder.generate(rows, { maxNewTokens: steps, minNewTokens: steps, slots }));
     const short = await generate(work.shortSteps);
     const long = await generate(work.steps);
-    const last = long.value.sequences.at(-1)!;
-    return { seconds: (long.seconds - short.seconds) / (work.steps - work.shortSteps), check: [...last] };
+    const seconds = long.seconds - short.seconds;
+    return { seconds: seconds / (work.steps - work.shortSteps), check: [...long.value.sequences.at(-1)!], busy: (long.busy - short.busy) / seconds };
   }
 
   async close(): Promise<void> {
-    await this.decoder.dispose();
+    for (const { decoder } of await Promise.all(this.opened.values())) await decoder.dispose();
+    for (const program of this.encoders.values()) program.dispose();
     await this.engine.dispose();
   }
-}
 
-async function timed<T>(f: () => Promise<T>): Promise<{ seconds: number; value: T }> {
-  const start = performance.now();
-  const value = await f();
-  return { seconds: (performance.now() - start) / 1e3, value };
-}
-
-/** Multiplications and additions of the products, and bytes of the weights that a run has to read at least once. */
-export function floor(c: T5Config, work: Workload, dtype: WeightType): { flops: number; bytes: number } {
-  const [d, f, inner] = [c.dModel, c.dFf, c.numHeads * c.dKv];
-  const width = dtype === 'bf16' ? 2 : 4;
-  if (work.kind === 'encode') {
-    const layer = 4 * d * inner + 3 * d * f;
-    const tokens = work.rows * work.length;
-    return { flops: c.numLayers * (2 * tokens * layer + 4 * tokens * work.length * inner), bytes: width * c.numLayers * layer };
+  /** Only the last token's states leave the device, as in peer.py. */
+  private async encode({ rows, length }: Workload, ids: readonly Int32Array[]): Promise<Outcome> {
+    const key = `${rows} ${length}`;
+    const program = this.encoders.get(key) ?? this.encoder(rows, rows * length);
+    this.encoders.set(key, program);
+    const feeds = { ids: Int32Array.from(ids.flatMap((row) => [...row])), offsets: Int32Array.from({ length: rows + 1 }, (_, r) => r * length), last: Int32Array.of(rows * length - 1) };
+    const { seconds, busy, value } = await timed(() => program.run({ symbols: { T: rows * length, E: rows }, feeds }));
+    return { seconds, check: [...value.last].slice(0, 8), busy: busy / seconds };
   }
-  const read = c.numDecoderLayers * (6 * d * inner + 3 * d * f) + c.vocabSize * d;
-  const keys = work.rows * c.numDecoderLayers * 2 * inner * (work.length + work.steps / 2);
-  return { flops: 2 * work.rows * read, bytes: width * read + 4 * keys };
+
+  private encoder(rows: number, tokens: number): Program<'last'> {
+    const g = new Graph();
+    const stack = new T5Stack(g, this.config, this.parameters);
+    const offsets = g.feed('offsets', 'i32', [g.symbol('E', rows).plus(1)]);
+    const states = stack.encode(stack.embed(g.feed('ids', 'i32', [g.symbol('T', tokens)])), { offsets });
+    return compile(this.engine, g, { fetches: { last: gatherRows(g, { x: states, index: g.feed('last', 'i32', [1]) }) } });
+  }
+
+  private decoder({ adapter, rows }: Workload): Promise<RowAdapters & { decoder: T5Decoder }> {
+    const key = adapter === 'none' ? adapter : `${adapter} ${rows}`;
+    const open = async () => {
+      const own = await openAdapters(this.engine, this.config, adapter, rows);
+      return { ...own, decoder: new T5Decoder(this.engine, this.config, this.parameters, own.adaptation) };
+    };
+    const opened = this.opened.get(key) ?? open();
+    this.opened.set(key, opened);
+    return opened;
+  }
+}
+
+/** `busy`: seconds. */
+async function timed<T>(f: () => Promise<T>): Promise<{ seconds: number; busy: number; value: T }> {
+  const [start, before] = [performance.now(), performance.eventLoopUtilization()];
+  const value = await f();
+  return { seconds: (performance.now() - start) / 1e3, busy: performance.eventLoopUtilization(before).active / 1e3, value };
+}
+
+/** The floor of a run: of decoding, at its middle step. */
+export function workOf(config: T5Config, { kind, rows, length, steps, adapter }: Workload, dtype: WeightType): Work {
+  const width = dtype === 'bf16' ? 2 : 4;
+  if (kind === 'encode') return encodeWork(config, { rows, length }, width);
+  return decodeWork(config, { rows, length, step: steps / 2, prefix: adapter === 'prefix' ? PREFIX : 0, rank: adapter === 'lora' ? RANK : 0 }, width);
 }

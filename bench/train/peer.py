@@ -93,7 +93,7 @@ class Hypermodel(nn.Module):
     def forward(self, ids: Tensor, mask: Tensor, set_of_row: Tensor) -> None:
         queries = self.heads["queries"]
         memory = self.trunk.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        see_all = torch.zeros(1, 1, len(queries), len(queries))
+        see_all = queries.new_zeros(1, 1, len(queries), len(queries))
         vectors = self.trunk.decoder(
             inputs_embeds=queries.expand(len(ids), -1, -1), attention_mask=see_all, encoder_hidden_states=memory, encoder_attention_mask=mask, use_cache=False,
         ).last_hidden_state

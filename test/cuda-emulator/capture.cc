@@ -4,15 +4,22 @@
 // Found here: calls that are illegal while this thread captures (allocation, anything that waits, copies without a stream, and,
 // stricter than CUDA, all work in the legacy stream); each makes the capture invalid. Not there: forks into other streams and
 // allocations inside a graph (reported as errors), updates of a graph.
+//
+// HT_EMULATED_GRAPHS names a file to which every graph is added as a line, one word per node: of kernels the offset in the shared
+// object that holds them, which `nm` turns into a name.
+#include <dlfcn.h>
+
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 
 #include "runtime_state.h"
 
 struct CUgraph_st {
-  std::vector<emulator::Operation> nodes;
+  std::vector<emulator::Node> nodes;
 };
 struct CUgraphExec_st {
-  std::shared_ptr<const std::vector<emulator::Operation>> nodes;  // launches that have yet to run share it
+  std::shared_ptr<const std::vector<emulator::Node>> nodes;  // launches that have yet to run share it
 };
 
 namespace emulator {
@@ -32,6 +39,19 @@ typename std::vector<std::unique_ptr<T>>::iterator find(std::vector<std::unique_
 template <class T>
 cudaError_t check(std::vector<std::unique_ptr<T>>& all, T* handle) {
   return find(all, handle) != all.end() ? cudaSuccess : report(cudaErrorInvalidResourceHandle, "no such graph");
+}
+
+void list_nodes(const std::vector<Node>& nodes) {
+  const char* path = std::getenv("HT_EMULATED_GRAPHS");
+  std::FILE* file = path ? std::fopen(path, "a") : nullptr;
+  if (!file) return;
+  for (const Node& node : nodes) {
+    Dl_info info;
+    if (node.label.kernel && dladdr(node.label.kernel, &info)) std::fprintf(file, "%zx ", static_cast<size_t>(static_cast<const char*>(node.label.kernel) - static_cast<char*>(info.dli_fbase)));
+    else std::fprintf(file, "%s ", node.label.word);
+  }
+  std::fprintf(file, "\n");
+  std::fclose(file);
 }
 
 }  // namespace
@@ -100,7 +120,8 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
   return call(nullptr, [&] {
     if (const cudaError_t e = check(graphs, graph)) return e;
     executables.push_back(std::make_unique<CUgraphExec_st>());
-    executables.back()->nodes = std::make_shared<const std::vector<Operation>>(graph->nodes);
+    executables.back()->nodes = std::make_shared<const std::vector<Node>>(graph->nodes);
+    list_nodes(graph->nodes);
     *executable = executables.back().get();
     return cudaSuccess;
   });
@@ -112,7 +133,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t handle) {
     if (const cudaError_t e = find_stream(handle, &stream)) return e;
     if (const cudaError_t e = check(executables, executable)) return e;
     return enqueue(*stream, [nodes = executable->nodes] {
-      for (const Operation& node : *nodes) node();
+      for (const Node& node : *nodes) node.run();
     });
   });
 }

@@ -43,7 +43,7 @@ cudaError_t copy_on(CUstream_st& stream, const Ends& c, bool wait) {
     const auto taken = std::make_shared<std::vector<char>>(bytes, bytes + c.bytes);
     e = enqueue(stream, [c, taken] { copy_now(c, taken->data()); });
   } else {
-    e = enqueue(stream, [c] { copy_now(c, c.from); });
+    e = enqueue(stream, [c] { copy_now(c, c.from); }, {"copy"});
   }
   if (e || !wait_now) return e;
   advance(stream, stream.enqueued);
@@ -66,7 +66,7 @@ cudaError_t fill_on(CUstream_st& stream, void* to, int value, size_t bytes) {
   return enqueue(stream, [=] {
     if (!in_device_memory(to, bytes)) throw Fault(kIllegalAddress, "a fill writes device memory that is no more");
     std::memset(to, value, bytes);
-  });
+  }, {"fill"});
 }
 
 }  // namespace

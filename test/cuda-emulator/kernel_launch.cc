@@ -35,7 +35,7 @@ cudaError_t enqueue_kernel(const FrozenCall& frozen, dim3 grid, dim3 block, size
     if (const cudaError_t e = find_stream(handle, &stream)) return e;
     if (const cudaError_t e = check_launch(frozen.kernel, grid, block, dynamic_shared)) return e;
     const Grid g{grid, block, dynamic_shared, shared_memory_limit()};
-    return enqueue(*stream, [g, frozen] { run_grid(g, {frozen.call, frozen.arguments.get()}); });
+    return enqueue(*stream, [g, frozen] { run_grid(g, {frozen.call, frozen.arguments.get()}); }, {nullptr, frozen.kernel});
   });
 }
 

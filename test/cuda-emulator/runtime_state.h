@@ -18,10 +18,20 @@ namespace emulator {
 
 using Operation = std::function<void()>;
 
+// What an operation is, for lists of a graph's nodes: a kernel, or a word.
+struct Label {
+  const char* word = "other";
+  const void* kernel = nullptr;
+};
+struct Node {
+  Operation run;
+  Label label;
+};
+
 struct Capture {
   cudaStreamCaptureMode mode;
   std::thread::id thread;
-  std::vector<Operation> nodes;
+  std::vector<Node> nodes;
   std::string illegal;  // what made it invalid; empty while it is not
 };
 
@@ -62,7 +72,7 @@ void check_guards();
 // Null stands for the legacy stream. Reports handles that are not streams.
 cudaError_t find_stream(cudaStream_t handle, std::shared_ptr<CUstream_st>* stream);
 // At the end of the stream, or into the graph that it captures.
-cudaError_t enqueue(CUstream_st& stream, Operation operation);
+cudaError_t enqueue(CUstream_st& stream, Operation operation, Label label = {});
 // Runs the stream's operations until `count` of all that it ever got have run.
 void advance(CUstream_st& stream, uint64_t count);
 void run_everything();

@@ -21,7 +21,7 @@ State& state = *new State;
 
 int enqueue_foreign(StreamInterface* handle, void (*work)(void*), void* data, void (*release)(void*)) {
   const std::shared_ptr<void> owned(data, release);
-  return call(nullptr, [&] { return enqueue(*static_cast<CUstream_st*>(handle), [work, owned] { work(owned.get()); }); });
+  return call(nullptr, [&] { return enqueue(*static_cast<CUstream_st*>(handle), [work, owned] { work(owned.get()); }, {"cublas"}); });
 }
 
 bool owns_foreign(const void* memory, size_t bytes) {
@@ -99,10 +99,10 @@ std::vector<std::shared_ptr<CUstream_st>> capturing_streams() {
   return found;
 }
 
-cudaError_t enqueue(CUstream_st& stream, Operation operation) {
+cudaError_t enqueue(CUstream_st& stream, Operation operation, Label label) {
   if (stream.capture) {
     if (!stream.capture->illegal.empty()) return report(cudaErrorStreamCaptureInvalidated, stream.capture->illegal);
-    stream.capture->nodes.push_back(std::move(operation));
+    stream.capture->nodes.push_back({std::move(operation), label});
     return cudaSuccess;
   }
   if (stream.legacy)
