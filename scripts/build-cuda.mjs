@@ -26,7 +26,7 @@ function wheels() {
   return found.filter(existsSync);
 }
 
-/** { nvcc, flags }: the compiler, and where a wheel keeps what a toolkit has in the compiler's own folders. */
+/** { nvcc, flags }: the compiler, and where a wheel keeps what a toolkit has in the compiler's own folders; undefined where there is none. */
 export function findNvcc() {
   const { PATH = '', CUDA_HOME, CUDA_PATH } = process.env;
   const folders = [...PATH.split(path.delimiter), ...[CUDA_HOME, CUDA_PATH, '/usr/local/cuda', '/opt/cuda'].filter(Boolean).map((home) => path.join(home, 'bin'))].filter(Boolean);
@@ -40,7 +40,7 @@ export function findNvcc() {
       return { nvcc, flags: [...includes.map((folder) => `-I${folder}`), `-L${path.join(nvidia, runtime, 'lib')}`] };
     }
   }
-  return stop('NVCC_NOT_FOUND', `there is no nvcc on the PATH, in CUDA_HOME, in /usr/local/cuda or in a Python environment. Install the CUDA toolkit ${LEAST_NVCC} or newer, or set CUDA_HOME to its folder.`);
+  return undefined;
 }
 
 function requireVersion(nvcc) {
@@ -153,7 +153,7 @@ function install() {
 }
 
 if (process.argv[1] && realpathSync(process.argv[1]) === realpathSync(self)) {
-  const compiler = findNvcc();
+  const compiler = findNvcc() ?? stop('NVCC_NOT_FOUND', `there is no nvcc on the PATH, in CUDA_HOME, in /usr/local/cuda or in a Python environment. Install the CUDA toolkit ${LEAST_NVCC} or newer, or set CUDA_HOME to its folder.`);
   console.log(`build-cuda: ${compiler.nvcc}, CUDA ${requireVersion(compiler.nvcc)}`);
   configure(compiler);
   const spilled = printTable(remember(await compile()));

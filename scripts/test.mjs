@@ -4,17 +4,19 @@ import { readFileSync, rmSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
+import { findNvcc } from './build-cuda.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const report = path.join(root, 'build/vitest.json');
 
-/** A `needed` suite ends the run when it fails. */
+/** A `needed` suite ends the run when it fails; one that is not `possible` here is left out, and the end of the run says so. */
 const SUITES = [
   { name: 'build: addon and C++ test programs', command: 'npm', args: ['run', '--silent', 'build:tests'], needed: true },
   { name: 'build: TypeScript', command: 'npm', args: ['run', '--silent', 'build:ts'], needed: true },
   { name: 'checks', command: process.execPath, args: ['scripts/check.mjs'] },
   { name: 'C++ tests', command: process.execPath, args: ['scripts/test-native.mjs'] },
-  { name: 'CUDA kernels on the CPU', command: process.execPath, args: ['scripts/test-cuda.mjs', 'cases'] },
+  { name: 'CUDA kernels on the CPU, and with sanitizers', command: process.execPath, args: ['scripts/test-cuda.mjs', 'cases', 'sanitizers'] },
+  { name: 'CUDA kernels with nvcc', command: process.execPath, args: ['scripts/build-cuda.mjs', '--check'], possible: () => findNvcc() !== undefined },
   { name: 'coverage of the program validator', command: process.execPath, args: ['scripts/validator-coverage.mjs'] },
   { name: 'learning', command: process.execPath, args: ['node_modules/tsx/dist/cli.mjs', 'scripts/check-learning.ts'] },
   {
@@ -43,6 +45,10 @@ const total = { passed: 0, failed: 0, skipped: 0 };
 const begun = performance.now();
 const seconds = (since) => ((performance.now() - since) / 1000).toFixed(1).padStart(7);
 for (const suite of SUITES) {
+  if (suite.possible?.() === false) {
+    lines.push(`${''.padStart(9)}  left out  ${suite.name}`);
+    continue;
+  }
   console.log(`\n== ${suite.name}`);
   const started = performance.now();
   const { status } = spawnSync(suite.command, suite.args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });

@@ -4,7 +4,7 @@
 //   npx tsx bench/hyper/run.ts [--sizes base] [--kinds generate,training] [--device cpu] [--dtype bf16] [--rank 16] [--evidence 1024] [--rows 16] [--length 512] [--answer 128]
 //                              [--rounds 3] [--threads 1] [--peer python] [--json result.json]
 //
-// Both sides load the same files and take turns. Before anything is timed, the losses of the first step are compared.
+// Both sides load the same files and take turns. Before anything is timed, the losses of the first step, or what is written, are compared.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -35,8 +35,8 @@ import { configOf } from '../sizes.ts';
 
 type Kind = 'generate' | 'training';
 const KINDS: readonly Kind[] = ['generate', 'training'];
-/** Of the first loss: bf16 weights on two orders of summation. */
-const TOLERANCE = 0.02;
+/** Of the loss, or of the largest number: bf16 weights on two orders of summation, through two stacks. */
+const TOLERANCE = 0.05;
 const RATE = 1e-4;
 
 export interface HyperRow extends Work {
@@ -76,9 +76,11 @@ async function write(folder: string, size: SizeName): Promise<void> {
 /** The formula of peer.py: neither padding nor the end. */
 const ids = (count: number, tokens: number, vocabulary: number) => Array.from({ length: count }, (_, r) => Int32Array.from({ length: tokens }, (_, i) => 2 + ((r * 131 + i * 17 + 7) % (vocabulary - 2))));
 
+/** What both sides can compare: the loss of a step, or the first numbers that were written. */
 interface Outcome {
   seconds: number;
   loss?: number;
+  check?: number[];
 }
 interface Subject {
   device: string;
@@ -89,23 +91,22 @@ interface Subject {
 async function open(folder: string, kind: Kind): Promise<Subject> {
   const engine = Engine.open({ device: values.device as DeviceName });
   const { config, parameters } = await loadT5(engine, path.join(folder, 't5'), { dtype });
-  const hyper = await loadHypermodel(engine, path.join(folder, 'hyper'), config, kind === 'generate');
+  const hyper = await loadHypermodel(engine, path.join(folder, 'hyper'), config, kind === 'generate' ? { dtype } : { frozen: false });
   const { device } = engine.info();
-  const timed = async (f: () => Promise<number | undefined>): Promise<Outcome> => {
-    const start = performance.now();
-    const loss = await f();
-    return { seconds: (performance.now() - start) / 1e3, loss };
+  const timed = async (f: () => Promise<Omit<Outcome, 'seconds'>>): Promise<Outcome> => {
+    const start = clock();
+    const found = await f();
+    return { seconds: clock() - start, ...found };
   };
   if (kind === 'generate') {
     const bank = new AdapterBank(engine, config, { pageRank: rank });
     const generator = new Generator(hyper, ['lora'], bank);
     const input = ids(1, evidence, config.vocabSize);
-    const [site] = hyper.parameters.all();
     const run = () => timed(async () => {
       const [slot] = await generator.adapt(input);
-      await engine.read(site.buffer, 0, 1); // waits for the device
+      const [a] = await bank.read(slot, 'lowRank', 'encoder.block.0.layer.0.SelfAttention.q'); // waits for the device
       bank.free(slot);
-      return undefined;
+      return { check: [...a.subarray(0, 8)] };
     });
     return { device, run, close: () => engine.dispose() };
   }
@@ -119,9 +120,22 @@ async function open(folder: string, kind: Kind): Promise<Subject> {
   const run = () => timed(async () => {
     const { loss, tokens } = await objective.accumulate(batch);
     await optimizer.update(RATE, tokens);
-    return loss / tokens;
+    return { loss: loss / tokens };
   });
   return { device, run, close: () => engine.dispose() };
+}
+
+function compare(ours: Outcome, theirs: Outcome): void {
+  const [mine, other] = ours.check ? [ours.check, theirs.check!] : [[ours.loss!], [theirs.loss!]];
+  const largest = Math.max(...other.map(Math.abs));
+  if (!mine.every((x, i) => Math.abs(x - other[i]) <= TOLERANCE * largest)) throw new Error(`results differ: ${mine.join(' ')} and ${other.join(' ')}`);
+}
+
+/** Seconds; on one thread of the CPU those that it worked, which a machine in use changes little. */
+function clock(): number {
+  if (values.device !== 'cpu' || threads !== 1) return performance.now() / 1e3;
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
 }
 
 const median = (list: readonly number[]): number => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
@@ -140,7 +154,7 @@ for (const size of values.sizes.split(',') as SizeName[]) {
       await peer?.answer();
       const ask = async () => (peer ? ((await peer.ask('{}')) as Outcome) : undefined);
       const [first, other] = [await subject.run(), await ask()];
-      if (kind === 'training' && other && !(Math.abs(first.loss! / other.loss! - 1) <= TOLERANCE)) throw new Error(`losses differ: ${first.loss} and ${other.loss}`);
+      if (other) compare(first, other);
       await subject.run(); // captures what the second run replays
       await ask();
       const mine: number[] = [], theirs: number[] = [];

@@ -41,7 +41,7 @@ export async function writeModel(folder: string, size: SizeName, dtype: WeightTy
 }
 
 /** Ids from 2 on: neither padding nor the end. peer.py has the same formula. */
-function inputs({ rows, length }: Workload, vocabulary: number): Int32Array[] {
+export function inputs({ rows, length }: Pick<Workload, 'rows' | 'length'>, vocabulary: number): Int32Array[] {
   return Array.from({ length: rows }, (_, r) => Int32Array.from({ length }, (_, i) => 2 + ((r * 131 + i * 17 + 7) % (vocabulary - 2))));
 }
 
@@ -74,6 +74,11 @@ export class Subject {
 
   get device(): string {
     return this.engine.info().device;
+  }
+
+  /** Of weights, caches and arenas. */
+  get bytes(): number {
+    return this.engine.usage();
   }
 
   async run(work: Workload): Promise<Outcome> {

@@ -21,7 +21,7 @@ namespace ht::cuda {
 class Blas;
 
 constexpr size_t kScratchAlign = 256;
-constexpr size_t kStaticSharedLimit = 48 << 10;  // more dynamic shared memory must be asked for per kernel
+constexpr size_t kUnaskedShared = 16 << 10;  // dynamic; beside up to 32 KiB of static shared memory, more must be asked for per kernel
 
 enum class Mode { Measure, Bind, Run };
 
@@ -67,7 +67,7 @@ class Launcher {
   template <class... P, class... A>
   void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t dynamic_shared, A&&... args) {
     if (mode_ != Mode::Run || grid.x == 0 || grid.y == 0 || grid.z == 0) return;
-    if (dynamic_shared > kStaticSharedLimit)
+    if (dynamic_shared > kUnaskedShared)
       check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(dynamic_shared)), "shared memory of a kernel");
     check(dev::launch(kernel, grid, block, dynamic_shared, stream_, static_cast<A&&>(args)...), "launch");
   }

@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(kThreads, 2) outer_kernel(Outer o) {
       }
       const unsigned ballot = __ballot_sync(kAllLanes, uses);
       if (lane == 0) warp_uses[warp] = __popc(ballot);
-      __syncthreads();
+      __syncthreads();  // also: the list before has been read
       int at = __popc(ballot & ((1u << lane) - 1)), all = 0;
       for (int w = 0; w < kWarps; ++w) {
         if (w < warp) at += warp_uses[w];
@@ -86,7 +86,6 @@ __global__ void __launch_bounds__(kThreads, 2) outer_kernel(Outer o) {
             for (int i = 0; i < kPerLane; ++i) acc[r][i] += left[r] * right[i];
         }
       }
-      __syncthreads();
     }
 #pragma unroll
     for (int r = 0; r < kRanks; ++r)

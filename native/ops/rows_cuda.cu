@@ -113,9 +113,8 @@ __global__ void __launch_bounds__(kThreads) scatter_kernel(const X* x, const int
       hits[k] = __ballot_sync(kAllLanes, own[k] >= 0 && own[k] < kOwned);
       hit_count += __popc(hits[k]);
     }
-    __syncthreads();  // the lists before are still read
     if (lane == 0) found_by[warp] = hit_count;
-    __syncthreads();
+    __syncthreads();  // also: the list before has been read
     int place = 0, all = 0;
     for (int w = 0; w < kWarps; ++w) {
       if (w < warp) place += found_by[w];

@@ -12,6 +12,9 @@ constexpr unsigned kMaxGridX = 0x7fffffff, kMaxGridYZ = 65535, kMaxBlockXY = 102
 // Dynamic shared memory that cudaFuncSetAttribute allowed.
 std::map<const void*, size_t>& allowed = *new std::map<const void*, size_t>;
 
+// Of static and dynamic shared memory together.
+size_t shared_limit(const void* kernel) { return allowed.count(kernel) ? shared_memory_limit() : kWithoutAsking; }
+
 std::string to_string(dim3 d) { return std::to_string(d.x) + " x " + std::to_string(d.y) + " x " + std::to_string(d.z); }
 
 cudaError_t check_launch(const void* kernel, dim3 grid, dim3 block, size_t dynamic_shared) {
@@ -34,7 +37,7 @@ cudaError_t enqueue_kernel(const FrozenCall& frozen, dim3 grid, dim3 block, size
     std::shared_ptr<CUstream_st> stream;
     if (const cudaError_t e = find_stream(handle, &stream)) return e;
     if (const cudaError_t e = check_launch(frozen.kernel, grid, block, dynamic_shared)) return e;
-    const Grid g{grid, block, dynamic_shared, shared_memory_limit()};
+    const Grid g{grid, block, dynamic_shared, shared_limit(frozen.kernel)};
     return enqueue(*stream, [g, frozen] { run_grid(g, {frozen.call, frozen.arguments.get()}); }, {nullptr, frozen.kernel});
   });
 }

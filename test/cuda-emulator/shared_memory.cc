@@ -87,7 +87,7 @@ void place_shared(SharedVariable& v) {
   size_t together = v.bytes;
   for (const SharedVariable* other : state.variables) together += other->bytes;
   if (together > kStaticSharedLimit) fail("SHARED " + std::string(v.name) + ": more than 48 KiB of static shared memory", Place());
-  if (together + state.dynamic > state.limit) fail("SHARED " + std::string(v.name) + ": static and dynamic shared memory together exceed what a block may have", Place());
+  if (together + state.dynamic > state.limit) fail("SHARED " + std::string(v.name) + ": static and dynamic shared memory together exceed what a block may have, or what the kernel has asked for", Place());
   if (at + v.bytes + kGap > kMostStatic) fail("SHARED " + std::string(v.name) + ": too many variables for the emulator", Place());
   v.offset = at;
   v.launch = launch_number;

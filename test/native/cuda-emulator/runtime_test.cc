@@ -354,6 +354,11 @@ void test_illegal_in_capture() {
 
 // ---- errors
 
+__global__ void sharing_kernel() {
+  SHARED(char, fixed, [20 << 10]);
+  DYN_SHARED(char, more);
+  fixed[threadIdx.x] = more[threadIdx.x] = 1;
+}
 __global__ void diverging_kernel() {
   if (threadIdx.x < 40) __syncthreads();
   else __syncthreads();
@@ -384,10 +389,10 @@ void test_launch_errors() {
 
 // Reported by the next call that waits, and by all that follow.
 template <class... P>
-void breaks_the_device(const char* text, void (*kernel)(P...), P... arguments) {
+void breaks_the_device(const char* text, size_t dynamic_shared, void (*kernel)(P...), P... arguments) {
   const DeviceArray<int> after(kCount);
   void* memory = nullptr;
-  CHECK_OK(dev::launch(kernel, dim3(2), dim3(64), 0, nullptr, arguments...));
+  CHECK_OK(dev::launch(kernel, dim3(2), dim3(64), dynamic_shared, nullptr, arguments...));
   const cudaError_t e = cudaDeviceSynchronize();
   CHECK(e != cudaSuccess && std::strstr(cudaGetErrorString(e), text), "%s", cudaGetErrorString(e));
   CHECK(cudaGetLastError() == e && cudaGetLastError() == e && cudaMalloc(&memory, 4) == e && add(after.data(), after.data(), 1, nullptr) == e);
@@ -397,9 +402,13 @@ void breaks_the_device(const char* text, void (*kernel)(P...), P... arguments) {
 
 void test_faults_are_sticky() {
   const DeviceArray<int> device(kCount);
-  breaks_the_device("divergent __syncthreads", diverging_kernel);
-  breaks_the_device("exception", throwing_kernel);
-  if (!emulator::kAddressSanitizer) breaks_the_device("next to an allocation of 1024 bytes", overrunning_kernel, device.data());
+  breaks_the_device("divergent __syncthreads", 0, diverging_kernel);
+  breaks_the_device("exception", 0, throwing_kernel);
+  breaks_the_device("what the kernel has asked for", 40 << 10, sharing_kernel);
+  CHECK_OK(cudaFuncSetAttribute(reinterpret_cast<const void*>(sharing_kernel), cudaFuncAttributeMaxDynamicSharedMemorySize, 40 << 10));
+  CHECK_OK(dev::launch(sharing_kernel, dim3(2), dim3(64), 40 << 10, nullptr));
+  CHECK_OK(cudaDeviceSynchronize());
+  if (!emulator::kAddressSanitizer) breaks_the_device("next to an allocation of 1024 bytes", 0, overrunning_kernel, device.data());
 }
 
 // ---- the environment
