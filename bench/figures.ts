@@ -8,36 +8,24 @@ export interface Figure {
   /** Suite, workload, size, type, ...: `decode/base/bf16/1`. */
   id: string;
   value: number;
-  unit: 'ms' | 'GFLOP/s' | 'GB/s' | 'MB' | '%' | 'x';
+  unit: 'ms' | 'MB';
   /** A peer: its time divided by ours, 2 being twice as fast. A ceiling: the share of it that we reach. */
   ratios?: Record<string, number>;
-  /** What limits it, where that was looked for. */
-  limit?: string;
 }
 
-export interface Report {
-  machine: { cpu: string; cores: number; isa: string; threads: number; node: string; load: number };
-  commit: string;
-  date: string;
-  peers?: unknown;
-  figures: Figure[];
-}
-
-export function report(figures: readonly Figure[], peers?: unknown): Report {
+/** What a run was made on. */
+export function machine() {
   const { isa, threads } = cpuSettings();
-  return {
-    machine: { cpu: os.cpus()[0]?.model ?? 'unknown', cores: os.availableParallelism(), isa, threads, node: process.version, load: os.loadavg()[0] },
-    commit: commit(), date: new Date().toISOString(), ...(peers !== undefined && { peers }), figures: [...figures],
-  };
+  return { cpu: os.cpus()[0]?.model ?? 'unknown', cores: os.availableParallelism(), isa, threads, node: process.version, load: os.loadavg()[0], commit: commit(), date: new Date().toISOString() };
 }
 
 /** Prints a line for each figure; `--json`: and keeps them. */
 export async function conclude(figures: readonly Figure[], json: string | undefined, peers?: unknown): Promise<void> {
   for (const figure of figures) console.log(line(figure));
-  if (json) await writeFile(json, `${JSON.stringify(report(figures, peers), null, 1)}\n`);
+  if (json) await writeFile(json, `${JSON.stringify({ machine: machine(), peers, results: figures }, null, 1)}\n`);
 }
 
-export function line({ id, value, unit, ratios = {} }: Figure): string {
+function line({ id, value, unit, ratios = {} }: Figure): string {
   const against = Object.entries(ratios).map(([name, ratio]) => `${name} ${ratio.toFixed(ratio < 10 ? 2 : 1)}`);
   return `${id.padEnd(44)} ${value.toPrecision(4).padStart(10)} ${unit.padEnd(8)} ${against.join(', ')}`.trimEnd();
 }
@@ -48,12 +36,16 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
-/** Seconds that f takes: with one thread its time on the CPU, which a machine in use changes little, else by the clock. */
+/** Seconds that f takes: with one thread its time on the CPU, which a machine in use changes little, else by the clock. Not for other devices. */
 export async function seconds(f: () => Promise<unknown>): Promise<number> {
+  return (await clocked(f)).seconds;
+}
+
+export async function clocked<T>(f: () => Promise<T>, device = 'cpu'): Promise<{ seconds: number; value: T }> {
   const [start, used] = [performance.now(), process.cpuUsage()];
-  await f();
+  const value = await f();
   const { user, system } = process.cpuUsage(used);
-  return cpuSettings().threads === 1 ? (user + system) / 1e6 : (performance.now() - start) / 1e3;
+  return { seconds: device === 'cpu' && cpuSettings().threads === 1 ? (user + system) / 1e6 : (performance.now() - start) / 1e3, value };
 }
 
 function commit(): string {

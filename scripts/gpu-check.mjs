@@ -13,7 +13,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { ceilingsOf, figuresOf } from '../bench/gpu/figures.ts';
 import { stepKernels } from '../bench/gpu/step-kernels.ts';
-import { judge, table } from '../bench/gpu/targets.ts';
+import { TARGETS } from '../bench/gpu/targets.ts';
+import { judge, table } from '../bench/targets.ts';
 import { build, configure, findNvcc } from './build-cuda.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -178,7 +179,7 @@ mkdirSync(folder, { recursive: true });
 const file = path.join(folder, `${name.replace(/[^\w.]+/g, '-').toLowerCase()}-${commit}.json`);
 const before = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
 const all = { ...before.measured, ...measured };
-const judged = judge(figuresOf(all));
+const judged = judge(figuresOf(all), TARGETS);
 const result = {
   ...before, ...machine, device: name, driver: driver ?? machine.driver, commit, date: new Date().toISOString(), emulated,
   steps: [...(before.steps ?? []).filter(({ step }) => !steps.some((s) => s.step === step)), ...steps],

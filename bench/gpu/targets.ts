@@ -1,16 +1,6 @@
 /** What speed is aimed at on a CUDA device: shares of a floor, and ratios to a peer on the same machine. */
 import type { SizeName } from '../sizes.ts';
-
-export interface Target {
-  workload: string;
-  /** Of figures.ts. */
-  figure: string;
-  unit: '%' | 'x' | '';
-  /** The figure is to be as small as possible; else as large. */
-  small?: boolean;
-  must: number;
-  aim?: number;
-}
+import type { Target } from '../targets.ts';
 
 type OfSizes = Partial<Record<SizeName, readonly [must: number, aim: number]>>;
 
@@ -40,27 +30,3 @@ export const TARGETS: readonly Target[] = [
   { workload: "nodes of a decoder layer in a step's graph, 1 row with LoRA", figure: 'kernels.lora.1', unit: '', small: true, must: 8 },
   { workload: "nodes of a decoder layer in a step's graph, 1 row with a prefix", figure: 'kernels.prefix.1', unit: '', small: true, must: 8 },
 ];
-
-export interface Judged extends Target {
-  value?: number;
-  met: 'aim' | 'yes' | 'no' | 'not measured';
-}
-
-export function judge(figures: Readonly<Record<string, number>>): Judged[] {
-  return TARGETS.map((target) => {
-    const value: number | undefined = figures[target.figure];
-    const reaches = (goal: number | undefined) => goal !== undefined && (target.small ? value <= goal : value >= goal);
-    return { ...target, value, met: !Number.isFinite(value) ? 'not measured' : reaches(target.must) ? (reaches(target.aim) ? 'aim' : 'yes') : 'no' };
-  });
-}
-
-/** One line per target. */
-export function table(judged: readonly Judged[]): string {
-  const of = (value: number | undefined, unit: string) => (value === undefined ? '' : `${Number(value.toPrecision(3))}${unit && ` ${unit}`}`);
-  const rows = [['', 'value', 'must', 'aim', 'met'], ...judged.map((j) => {
-    const sign = j.small ? '<= ' : '>= ';
-    return [j.workload, of(j.value, j.unit), sign + of(j.must, j.unit), j.aim === undefined ? '' : sign + of(j.aim, j.unit), j.met];
-  })];
-  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
-  return rows.map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[i]))).join('  ')).join('\n');
-}

@@ -1,7 +1,7 @@
 // A hypermodel of real size with random weights: writing a LoRA adapter from evidence, and a training step through the frozen T5;
 // and the same in PyTorch.
 //
-//   npx tsx bench/hyper/run.ts [--sizes base] [--kinds generate,training] [--device cpu] [--dtype bf16] [--rank 16] [--evidence 1024] [--rows 16] [--length 512] [--answer 128]
+//   npx tsx bench/hyper/run.ts [--sizes base] [--kinds generate,training] [--device cpu] [--dtypes bf16] [--rank 16] [--evidence 1024] [--rows 16] [--length 512] [--answer 128]
 //                              [--rounds 3] [--threads 1] [--peer python] [--json result.json]
 //
 // Both sides load the same files and take turns. Before anything is timed, the losses of the first step, or what is written, are compared.
@@ -29,6 +29,7 @@ import { hyperObjective } from '../../lib/train/objectives.ts';
 import { trainedParameters } from '../../lib/train/parameters.ts';
 import type { Work } from '../floors.ts';
 import { generateWork, trainingFlops } from '../floors.ts';
+import { clocked, median } from '../figures.ts';
 import { PeerProcess } from '../peer.ts';
 import type { SizeName } from '../sizes.ts';
 import { configOf } from '../sizes.ts';
@@ -42,6 +43,7 @@ const RATE = 1e-4;
 export interface HyperRow extends Work {
   kind: Kind;
   size: SizeName;
+  dtype: WeightType;
   device: string;
   milliseconds: number;
   peer: { milliseconds: number; ratio: number } | null;
@@ -49,7 +51,7 @@ export interface HyperRow extends Work {
 
 const { values } = parseArgs({
   options: {
-    sizes: { type: 'string', default: 'base' }, kinds: { type: 'string', default: KINDS.join() }, device: { type: 'string', default: 'cpu' }, dtype: { type: 'string', default: 'bf16' },
+    sizes: { type: 'string', default: 'base' }, kinds: { type: 'string', default: KINDS.join() }, device: { type: 'string', default: 'cpu' }, dtypes: { type: 'string', default: 'bf16' },
     rank: { type: 'string', default: '16' }, evidence: { type: 'string', default: '1024' }, rows: { type: 'string', default: '16' }, length: { type: 'string', default: '512' },
     answer: { type: 'string', default: '128' }, rounds: { type: 'string', default: '3' }, threads: { type: 'string', default: '1' }, peer: { type: 'string' }, json: { type: 'string' },
   },
@@ -57,7 +59,7 @@ const { values } = parseArgs({
 const [rank, evidence, rows, length, answer, rounds, threads] = [values.rank, values.evidence, values.rows, values.length, values.answer, values.rounds, values.threads].map(Number);
 const kinds = values.kinds.split(',') as Kind[];
 if (!kinds.every((kind) => KINDS.includes(kind))) throw new Error(`--kinds: expected some of ${KINDS.join(', ')}`);
-const dtype = values.dtype as WeightType;
+const dtypes = values.dtypes.split(',') as WeightType[];
 
 /** Random weights in `t5` and `hyper` of the folder. */
 async function write(folder: string, size: SizeName): Promise<void> {
@@ -88,15 +90,14 @@ interface Subject {
   close(): Promise<void>;
 }
 
-async function open(folder: string, kind: Kind): Promise<Subject> {
+async function open(folder: string, kind: Kind, dtype: WeightType): Promise<Subject> {
   const engine = Engine.open({ device: values.device as DeviceName });
   const { config, parameters } = await loadT5(engine, path.join(folder, 't5'), { dtype });
   const hyper = await loadHypermodel(engine, path.join(folder, 'hyper'), config, kind === 'generate' ? { dtype } : { frozen: false });
   const { device } = engine.info();
   const timed = async (f: () => Promise<Omit<Outcome, 'seconds'>>): Promise<Outcome> => {
-    const start = clock();
-    const found = await f();
-    return { seconds: clock() - start, ...found };
+    const { seconds, value } = await clocked(f, values.device);
+    return { seconds, ...value };
   };
   if (kind === 'generate') {
     const bank = new AdapterBank(engine, config, { pageRank: rank });
@@ -131,22 +132,14 @@ function compare(ours: Outcome, theirs: Outcome): void {
   if (!mine.every((x, i) => Math.abs(x - other[i]) <= TOLERANCE * largest)) throw new Error(`results differ: ${mine.join(' ')} and ${other.join(' ')}`);
 }
 
-/** Seconds; on one thread of the CPU those that it worked, which a machine in use changes little. */
-function clock(): number {
-  if (values.device !== 'cpu' || threads !== 1) return performance.now() / 1e3;
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
-}
-
-const median = (list: readonly number[]): number => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 cpuSettings({ threads });
 const results: HyperRow[] = [];
 for (const size of values.sizes.split(',') as SizeName[]) {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'bench-hyper-'));
   try {
     await write(folder, size);
-    for (const kind of kinds) {
-      const subject = await open(folder, kind);
+    for (const [kind, dtype] of kinds.flatMap((k) => dtypes.map((d) => [k, d] as const))) {
+      const subject = await open(folder, kind, dtype);
       const sizes = { kind, evidence, rows, length, answer, rate: RATE };
       const peer = values.peer
         ? await PeerProcess.start(values.peer, fileURLToPath(new URL('peer.py', import.meta.url)), [folder, String(threads), dtype, values.device === 'cuda' ? 'cuda' : 'cpu', JSON.stringify(sizes)], threads)
@@ -164,11 +157,11 @@ for (const size of values.sizes.split(',') as SizeName[]) {
         if (answered) theirs.push(answered.seconds);
       }
       const config = configOf(size);
-      const work = kind === 'generate' ? generateWork(config, { length: evidence, rank }, 2) : { flops: trainingFlops(config, { rows, evidence, length, answer, rank }), bytes: 0 };
-      const row: HyperRow = { kind, size, device: subject.device, ...work, milliseconds: median(mine) * 1e3, peer: peer ? { milliseconds: median(theirs) * 1e3, ratio: median(theirs.map((t, i) => t / mine[i])) } : null };
+      const work = kind === 'generate' ? generateWork(config, { length: evidence, rank }, dtype === 'bf16' ? 2 : 4) : { flops: trainingFlops(config, { rows, evidence, length, answer, rank }), bytes: 0 };
+      const row: HyperRow = { kind, size, dtype, device: subject.device, ...work, milliseconds: median(mine) * 1e3, peer: peer ? { milliseconds: median(theirs) * 1e3, ratio: median(theirs.map((t, i) => t / mine[i])) } : null };
       results.push(row);
       if (values.json) await writeFile(values.json, JSON.stringify({ results }));
-      console.log(`${size} ${kind}: ${row.milliseconds.toFixed(2)} ms, ${(work.flops / row.milliseconds / 1e9).toFixed(1)} TFLOP/s${row.peer ? `, PyTorch ${row.peer.milliseconds.toFixed(2)} ms: ${row.peer.ratio.toFixed(2)}x` : ''}`);
+      console.log(`${size} ${kind} ${dtype}: ${row.milliseconds.toFixed(2)} ms, ${(work.flops / row.milliseconds / 1e9).toFixed(1)} TFLOP/s${row.peer ? `, PyTorch ${row.peer.milliseconds.toFixed(2)} ms: ${row.peer.ratio.toFixed(2)}x` : ''}`);
       await peer?.stop();
       await subject.close();
     }

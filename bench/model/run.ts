@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util';
 import type { DeviceName } from '../../lib/engine/engine.ts';
 import { cpuSettings } from '../../lib/engine/engine.ts';
 import type { WeightType } from '../../lib/t5/parameters.ts';
+import { median } from '../figures.ts';
 import { PeerProcess } from '../peer.ts';
 import type { AdapterKind } from '../adapters.ts';
 import { ADAPTER_KINDS } from '../adapters.ts';
@@ -46,8 +47,6 @@ export interface ModelRow extends Workload {
 }
 /** transformers as it comes, or with a static cache and torch.compile. */
 type Way = 'eager' | 'compiled';
-
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
 function compare(ours: Outcome, theirs: Outcome, work: Workload, dtype: WeightType): void {
   const largest = Math.max(...theirs.check.map(Math.abs));

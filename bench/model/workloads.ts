@@ -13,6 +13,7 @@ import { T5Stack } from '../../lib/t5/stack.ts';
 import { initializeT5 } from '../../lib/train/init.ts';
 import type { AdapterKind, RowAdapters } from '../adapters.ts';
 import { PREFIX, RANK, openAdapters } from '../adapters.ts';
+import { clocked } from '../figures.ts';
 import type { Work } from '../floors.ts';
 import { decodeWork, encodeWork } from '../floors.ts';
 import type { SizeName } from '../sizes.ts';
@@ -85,7 +86,7 @@ export class Subject {
     const rows = inputs(work, this.config.vocabSize);
     if (work.kind === 'encode') return this.encode(work, rows);
     const { decoder, slots } = await this.decoder(work);
-    const generate = (steps: number) => timed(() => decoder.generate(rows, { maxNewTokens: steps, minNewTokens: steps, slots }));
+    const generate = (steps: number) => timed(this.device, () => decoder.generate(rows, { maxNewTokens: steps, minNewTokens: steps, slots }));
     const short = await generate(work.shortSteps);
     const long = await generate(work.steps);
     const seconds = long.seconds - short.seconds;
@@ -104,7 +105,7 @@ export class Subject {
     const program = this.encoders.get(key) ?? this.encoder(rows, rows * length);
     this.encoders.set(key, program);
     const feeds = { ids: Int32Array.from(ids.flatMap((row) => [...row])), offsets: Int32Array.from({ length: rows + 1 }, (_, r) => r * length), last: Int32Array.of(rows * length - 1) };
-    const { seconds, busy, value } = await timed(() => program.run({ symbols: { T: rows * length, E: rows }, feeds }));
+    const { seconds, busy, value } = await timed(this.device, () => program.run({ symbols: { T: rows * length, E: rows }, feeds }));
     return { seconds, check: [...value.last].slice(0, 8), busy: busy / seconds };
   }
 
@@ -129,10 +130,10 @@ export class Subject {
 }
 
 /** `busy`: seconds. */
-async function timed<T>(f: () => Promise<T>): Promise<{ seconds: number; busy: number; value: T }> {
-  const [start, before] = [performance.now(), performance.eventLoopUtilization()];
-  const value = await f();
-  return { seconds: (performance.now() - start) / 1e3, busy: performance.eventLoopUtilization(before).active / 1e3, value };
+async function timed<T>(device: string, f: () => Promise<T>): Promise<{ seconds: number; busy: number; value: T }> {
+  const before = performance.eventLoopUtilization();
+  const { seconds, value } = await clocked(f, device);
+  return { seconds, busy: performance.eventLoopUtilization(before).active / 1e3, value };
 }
 
 /** The floor of a run: of decoding, at its middle step. */

@@ -7,7 +7,6 @@
 // generated tasks. prefix and lora train a hypermodel through the frozen T5 on the part of kind episodes, text trains the T5.
 // `--peer`: a Python with the packages of test/goldens/requirements.txt. It gets the same weights and batches, must find the same
 // losses, and takes turns with us in one run, so that both have the same load beside them.
-import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -17,6 +16,7 @@ import { cpuSettings } from '../../lib/engine/engine.ts';
 import type { TrainingStep } from '../../lib/train/loop.ts';
 import { readRunConfig } from '../../lib/train/run/config.ts';
 import type { RunConfig } from '../../lib/train/run/config.ts';
+import { machine as host, median } from '../figures.ts';
 import { JOB_KINDS, openJob, writeJob } from './job.ts';
 import type { Job, JobKind } from './job.ts';
 import { Peer } from './peer.ts';
@@ -40,6 +40,8 @@ interface Result {
   realShare: number;
   /** Share of the time in which there was no batch to run. */
   waitShare: number;
+  /** Share of the time in which the thread of JavaScript was busy, building batches included. */
+  jsShare: number;
   peer: PeerResult | null;
 }
 
@@ -56,6 +58,7 @@ interface PeerResult extends PeerSettings {
 /** A step of ours. */
 interface Timed extends TrainingStep {
   cpuSeconds: number;
+  busySeconds: number;
 }
 
 const { values: args } = parseArgs({
@@ -81,7 +84,7 @@ const load = [os.loadavg()[0]];
 const results: Result[] = [];
 for (const kind of kinds) results.push(await measure(run, kind));
 load.push(os.loadavg()[0]);
-const machine = { cpu: os.cpus()[0].model, cores: os.cpus().length, isa, threads, commit: commit(), date: new Date().toISOString(), load };
+const machine = { cpu: os.cpus()[0].model, cores: os.cpus().length, isa, threads, commit: host().commit, date: new Date().toISOString(), load };
 print(machine, results);
 if (args.json) await writeFile(args.json, `${JSON.stringify({ machine, steps, rounds, results }, null, 2)}\n`);
 
@@ -122,7 +125,7 @@ async function takeTurns(kind: JobKind, job: Job, peer: Peer | undefined): Promi
   return {
     kind, milliseconds: 1000 * wall(timed), cpuMilliseconds: 1000 * cpu(timed), tokensPerSecond: median(timed.map((s) => s.tokensPerSecond)),
     answerTokensPerSecond: median(timed.map((s) => s.tokens / s.seconds)), realShare: sum(tokens) / sum((s) => tokens(s) / s.realShare),
-    waitShare: sum((s) => s.waitSeconds) / sum((s) => s.seconds),
+    waitShare: sum((s) => s.waitSeconds) / sum((s) => s.seconds), jsShare: sum((s) => s.busySeconds) / sum((s) => s.seconds),
     peer: peer ? {
       ...peer.settings, milliseconds: 1000 * wall(theirs), cpuMilliseconds: 1000 * cpu(theirs), tokensPerSecond: median(theirs.map((t, i) => tokens(timed[i]) / t.seconds)),
       ratio: median(byRound.map((r) => r.ratio)), ratios: byRound.map((r) => r.ratio), cpuRatio: median(byRound.map((r) => r.cpuRatio)),
@@ -141,10 +144,10 @@ function cpu(list: readonly { cpuSeconds: number }[]): number {
 async function ours(job: Job, count: number): Promise<Timed[]> {
   const done: Timed[] = [];
   for (let i = 0; i < count; i++) {
-    const before = process.cpuUsage();
+    const [before, loop] = [process.cpuUsage(), performance.eventLoopUtilization()];
     const step = await job.next();
     const { user, system } = process.cpuUsage(before);
-    done.push({ ...step, cpuSeconds: (user + system) / 1e6 });
+    done.push({ ...step, cpuSeconds: (user + system) / 1e6, busySeconds: performance.eventLoopUtilization(loop).active / 1e3 });
   }
   return done;
 }
@@ -155,20 +158,6 @@ function requireEqual(kind: JobKind, own: readonly TrainingStep[], peer: PeerSte
     const tolerance = i === 0 ? TOLERANCE.first : TOLERANCE.later;
     if (off(loss, peer.loss[i]) <= tolerance && off(norm, peer.norm[i]) <= TOLERANCE.later) continue;
     throw new Error(`${kind}: the peer does not compute the same. Step ${i}: loss ${loss} here, ${peer.loss[i]} there; norm of the gradient ${norm}, ${peer.norm[i]}.`);
-  }
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const half = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
-}
-
-function commit(): string {
-  try {
-    return execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
-  } catch {
-    return 'unknown';
   }
 }
 

@@ -2,8 +2,9 @@
 import { expect, test } from 'vitest';
 import type { Measured } from '../../bench/gpu/figures.ts';
 import { ceilingsOf, figuresOf } from '../../bench/gpu/figures.ts';
-import { TARGETS, judge, table } from '../../bench/gpu/targets.ts';
+import { TARGETS } from '../../bench/gpu/targets.ts';
 import { comparisons } from '../../bench/ops/comparisons.ts';
+import { judge, table } from '../../bench/targets.ts';
 import { node } from '../scripts/support.ts';
 
 const SIZES = ['small', 'base', 'large', 'xl'] as const;
@@ -11,7 +12,7 @@ const peers = { eager: { milliseconds: 12, ratio: 12 }, compiled: { milliseconds
 /** One second of a floor of half a second in a millisecond's clothes: every share of a floor is 50 %. */
 const work = { flops: 0, bytes: 2e9, milliseconds: 1, device: 'cuda' };
 const plain = { ...work, busy: 0.004, dtype: 'bf16', length: 512, steps: 129, shortSteps: 1, tokensPerSecond: 1, gflops: 1, gigabytes: 1, peers } as const;
-const hyper = (kind: 'generate' | 'training') => SIZES.map((size) => ({ ...work, kind, size, peer: { milliseconds: 2, ratio: 2 } }));
+const hyper = (kind: 'generate' | 'training') => SIZES.map((size) => ({ ...work, kind, size, dtype: 'bf16' as const, peer: { milliseconds: 2, ratio: 2 } }));
 
 const COMPLETE: Measured = {
   ceilings: [
@@ -31,7 +32,7 @@ const COMPLETE: Measured = {
 test('every target has its figure where everything was measured', () => {
   const figures = figuresOf(COMPLETE);
   for (const { figure } of TARGETS) expect(figures[figure], figure).toBeGreaterThan(0);
-  expect(judge(figures).map(({ met }) => met)).not.toContain('not measured');
+  expect(judge(figures, TARGETS).map(({ met }) => met)).not.toContain('not measured');
 });
 
 test('figures', () => {
@@ -47,12 +48,12 @@ test('figures', () => {
 });
 
 test('what is met', () => {
-  const met = (figures: Record<string, number>, figure: string) => judge(figures).find((j) => j.figure === figure)!.met;
+  const met = (figures: Record<string, number>, figure: string) => judge(figures, TARGETS).find((j) => j.figure === figure)!.met;
   expect([24, 25, 39, 40].map((value) => met({ 'decode.base.1.floor': value }, 'decode.base.1.floor'))).toEqual(['no', 'yes', 'yes', 'aim']);
   expect([1.2, 1.1, 1.05].map((value) => met({ 'lora.plain': value }, 'lora.plain'))).toEqual(['no', 'yes', 'aim']);
   expect(met({}, 'lora.plain')).toBe('not measured');
   expect(met({ 'lora.plain': NaN }, 'lora.plain')).toBe('not measured');
-  const [head, first] = table(judge({ 'decode.xl.1.floor': 61.23 })).split('\n');
+  const [head, first] = table(judge({ 'decode.xl.1.floor': 61.23 }, TARGETS)).split('\n');
   expect(head.trim().split(/ {2,}/)).toEqual(['value', 'must', 'aim', 'met']);
   expect(first).toMatch(/^decode xl, 1 row: share of the floor +61\.2 % +>= 60 % +>= 75 % +yes$/);
 });
