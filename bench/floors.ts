@@ -17,7 +17,7 @@ export interface Work {
   flops: number;
   bytes: number;
 }
-export type Width = 2 | 4;
+export type Width = 1 | 2 | 4;
 
 /** Seconds. */
 export function floorOf({ flops, bytes }: Work, ceilings: Ceilings): number {

@@ -31,7 +31,7 @@ function parseShape(text) {
 function parseOperand(op, key, text) {
   const m = /^([a-z_]\w*?)(\*?)(!?)(\??)$/.exec(key);
   if (!m) fail(`${op}: operand '${key}'`);
-  const t = /^(float|f32|any|i32|=\w+|@dtype) (\[[^\]]*\]|any|free|=\w+)(?: (.*))?$/.exec(text);
+  const t = /^(float\|i8|float|f32|any|i32|=\w+|@dtype) (\[[^\]]*\]|any|free|=\w+)(?: (.*))?$/.exec(text);
   if (!t) fail(`${op}.${m[1]}: '${text}'`);
   const operand = { name: m[1], repeat: m[2] !== '', writes: m[3] !== '', optional: m[4] !== '', dtype: t[1], shape: parseShape(t[2]), role: { kind: 'none' } };
   if (t[3]) {
@@ -54,6 +54,8 @@ function parseRule(op, text) {
   if (m) return { kind: 'absent_equal', operand: m[1], a: m[2], b: m[3], needs: [] };
   m = /^(\w+) => (.+)$/.exec(text);
   if (m) return { kind: 'needs', operand: m[1], a: '', b: '', needs: m[2].split(' ') };
+  m = /^(\w+) <=> (\w+) i8$/.exec(text);
+  if (m) return { kind: 'with_i8', operand: m[1], a: m[2], b: '', needs: [] };
   return fail(`${op}: rule '${text}'`);
 }
 
@@ -70,7 +72,7 @@ const ops = table.ops.map((raw, id) => {
 
 // ---- C++ ------------------------------------------------------------------------------------------------------------
 
-const DTYPE = { float: 'kAnyFloat', f32: 'kF32', any: 'kAny', i32: 'kI32', '@dtype': 'kAttrDType' };
+const DTYPE = { float: 'kAnyFloat', 'float|i8': 'kFloatOrI8', f32: 'kF32', any: 'kAny', i32: 'kI32', '@dtype': 'kAttrDType' };
 const q = (s) => `"${s}"`;
 const cdim = (d) => `{${q(d.mul)}, ${q(d.name)}, ${d.add}}`;
 /** Declares a constant array and returns its name; an empty list needs none. */
@@ -88,7 +90,7 @@ const coperand = (o) =>
   `{${q(o.name)}, ${o.repeat}, ${o.optional}, ${o.writes}, ${o.dtype.startsWith('=') ? 'kLike' : DTYPE[o.dtype]}, ${clike(o)}, ` +
   `${{ any: 'kShapeAny', free: 'kShapeFree', same: 'kShapeLike', dims: 'kShapeDims' }[o.shape.kind]}, ${q(o.shape.like ?? '')}, ${list('DimPattern', o.shape.dims.map(cdim))}, ` +
   `${{ none: 'kPlain', offsets: 'kOffsets', index: 'kIndex' }[o.role.kind]}, ${o.role.lo ?? 0}, ${list('DimPattern', (o.role.kind === 'index' ? o.role.hi : o.role.kind === 'offsets' ? [parseDim(o.role.of)] : []).map(cdim))}}`;
-const crule = (r) => `{${q(r.operand)}, ${q(r.a)}, ${q(r.b)}, ${list('char* const', r.needs.map(q))}}`;
+const crule = (r) => `{${{ absent_equal: 'kAbsentEqual', needs: 'kNeeds', with_i8: 'kWithI8' }[r.kind]}, ${q(r.operand)}, ${q(r.a)}, ${q(r.b)}, ${list('char* const', r.needs.map(q))}}`;
 const cattr = (a) => `{${q(a.name)}, ${{ int: 'kInt', float: 'kFloat', dtype: 'kDTypeAttr' }[a.type]}, ${a.lo}, ${a.hi}}`;
 const RESERVED = new Set(['do', 'float', 'int', 'register', 'union']);
 const safe = (n) => (RESERVED.has(n) ? `${n}_` : n);

@@ -21,7 +21,7 @@ import { defaultHyperConfig } from '../../lib/hyper/config.ts';
 import { loadHypermodel, saveHypermodel } from '../../lib/hyper/files.ts';
 import { allocateHypermodel } from '../../lib/hyper/hypermodel.ts';
 import { initializeHypermodel } from '../../lib/hyper/init.ts';
-import type { WeightType } from '../../lib/t5/parameters.ts';
+import type { FloatType } from '../../lib/graph/index.ts';
 import { allocateT5 } from '../../lib/t5/parameters.ts';
 import { AdamW } from '../../lib/train/adamw.ts';
 import { initializeT5 } from '../../lib/train/init.ts';
@@ -43,7 +43,7 @@ const RATE = 1e-4;
 export interface HyperRow extends Work {
   kind: Kind;
   size: SizeName;
-  dtype: WeightType;
+  dtype: FloatType;
   device: string;
   milliseconds: number;
   peer: { milliseconds: number; ratio: number } | null;
@@ -59,7 +59,7 @@ const { values } = parseArgs({
 const [rank, evidence, rows, length, answer, rounds, threads] = [values.rank, values.evidence, values.rows, values.length, values.answer, values.rounds, values.threads].map(Number);
 const kinds = values.kinds.split(',') as Kind[];
 if (!kinds.every((kind) => KINDS.includes(kind))) throw new Error(`--kinds: expected some of ${KINDS.join(', ')}`);
-const dtypes = values.dtypes.split(',') as WeightType[];
+const dtypes = values.dtypes.split(',') as FloatType[];
 
 /** Random weights in `t5` and `hyper` of the folder. */
 async function write(folder: string, size: SizeName): Promise<void> {
@@ -90,7 +90,7 @@ interface Subject {
   close(): Promise<void>;
 }
 
-async function open(folder: string, kind: Kind, dtype: WeightType): Promise<Subject> {
+async function open(folder: string, kind: Kind, dtype: FloatType): Promise<Subject> {
   const engine = Engine.open({ device: values.device as DeviceName });
   const { config, parameters } = await loadT5(engine, path.join(folder, 't5'), { dtype });
   const hyper = await loadHypermodel(engine, path.join(folder, 'hyper'), config, kind === 'generate' ? { dtype } : { frozen: false });

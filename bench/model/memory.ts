@@ -1,6 +1,6 @@
 // Most memory that a process takes to load a model and to answer, against the weights, caches and arenas that it has to hold.
 //
-//   npx tsx bench/model/memory.ts [--sizes base] [--dtypes f32,bf16] [--rows 8] [--length 128] [--steps 17] [--json result.json]
+//   npx tsx bench/model/memory.ts [--sizes base] [--dtypes f32,bf16,int8] [--rows 8] [--length 128] [--steps 17] [--json result.json]
 //
 // Each is a process of its own. Counted from what Node takes before anything is loaded.
 import { execFileSync } from 'node:child_process';
@@ -17,7 +17,7 @@ import { Subject, writeModel } from './workloads.ts';
 
 const { values: args } = parseArgs({
   options: {
-    sizes: { type: 'string', default: 'base' }, dtypes: { type: 'string', default: 'f32,bf16' }, rows: { type: 'string', default: '8' }, length: { type: 'string', default: '128' },
+    sizes: { type: 'string', default: 'base' }, dtypes: { type: 'string', default: 'f32,bf16,int8' }, rows: { type: 'string', default: '8' }, length: { type: 'string', default: '128' },
     steps: { type: 'string', default: '17' }, json: { type: 'string' }, child: { type: 'string' },
   },
 });

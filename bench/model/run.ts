@@ -1,6 +1,6 @@
-// Encoding and decoding with random weights of real sizes, and the same in transformers.
+// Encoding and decoding with random weights of real sizes, and the same in transformers; int8 decoding beside CTranslate2.
 //
-//   npx tsx bench/model/run.ts [--sizes small,base] [--dtypes f32,bf16] [--device cpu] [--kinds encode,decode] [--rows 1,8,32] [--encode-rows 16] [--adapters none]
+//   npx tsx bench/model/run.ts [--sizes small,base] [--dtypes f32,bf16,int8] [--device cpu] [--kinds encode,decode] [--rows 1,8,32] [--encode-rows 16] [--adapters none]
 //                              [--length 128] [--steps 33] [--rounds 3] [--threads 1] [--peer python] [--compiled 1] [--json result.json]
 //
 // Both sides load the same files and take turns in one run (A B A B). Before anything is timed, what they compute is compared:
@@ -24,9 +24,8 @@ import { SIZE_NAMES } from '../sizes.ts';
 import type { Outcome, Workload } from './workloads.ts';
 import { Subject, workOf, writeModel } from './workloads.ts';
 
-const PEER = fileURLToPath(new URL('peer.py', import.meta.url));
 /** Of the largest state. bf16: products of 512 to 4,096 terms rounded at every layer, on two orders of summation. */
-const TOLERANCE: Record<WeightType, number> = { f32: 1e-3, bf16: 0.1 };
+const TOLERANCE: Record<WeightType, number> = { f32: 1e-3, bf16: 0.1, int8: 0.1 };
 
 export interface ModelRow extends Workload {
   size: SizeName;
@@ -45,8 +44,10 @@ export interface ModelRow extends Workload {
   /** By the peer's way of decoding. */
   peers: Partial<Record<Way, { milliseconds: number; ratio: number }>>;
 }
-/** transformers as it comes, or with a static cache and torch.compile. */
-type Way = 'eager' | 'compiled';
+/** transformers as it comes, or with a static cache and torch.compile; CTranslate2, which decodes int8 only. */
+type Way = 'eager' | 'compiled' | 'ctranslate2';
+const SCRIPT: Record<Way, string> = { eager: 'peer.py', compiled: 'peer.py', ctranslate2: 'peer_ctranslate2.py' };
+const NAME: Record<Way, string> = { eager: 'transformers', compiled: 'transformers compiled', ctranslate2: 'CTranslate2' };
 
 function compare(ours: Outcome, theirs: Outcome, work: Workload, dtype: WeightType): void {
   const largest = Math.max(...theirs.check.map(Math.abs));
@@ -99,8 +100,8 @@ for (const size of sizes) {
     try {
       const config = await writeModel(folder, size, dtype);
       const ours = await Subject.open(folder, values.device as DeviceName, dtype);
-      const start = (way: Way) => PeerProcess.start(values.peer!, PEER, [folder, String(threads), dtype, values.device === 'cuda' ? 'cuda' : 'cpu', way === 'compiled' ? '1' : '0'], threads);
-      const ways: Way[] = !values.peer ? [] : values.compiled ? ['eager', 'compiled'] : ['eager'];
+      const start = (way: Way) => PeerProcess.start(values.peer!, fileURLToPath(new URL(SCRIPT[way], import.meta.url)), [folder, String(threads), dtype, values.device === 'cuda' ? 'cuda' : 'cpu', way === 'compiled' ? '1' : '0'], threads);
+      const ways: Way[] = !values.peer ? [] : dtype === 'int8' ? ['ctranslate2'] : values.compiled ? ['eager', 'compiled'] : ['eager'];
       const peers: (readonly [Way, PeerProcess])[] = [];
       for (const way of ways) {
         const peer = await start(way);
@@ -113,7 +114,7 @@ for (const size of sizes) {
       });
       for (const work of works) {
         const { kind, rows, adapter } = work;
-        const fitting = peers.filter(([way]) => (way === 'compiled' ? kind === 'decode' && adapter === 'none' && list(values.compiled).includes(String(rows)) : adapter === 'none' || adapter === 'shared'));
+        const fitting = peers.filter(([way]) => (way === 'ctranslate2' ? kind === 'decode' && adapter === 'none' : way === 'compiled' ? kind === 'decode' && adapter === 'none' && list(values.compiled).includes(String(rows)) : adapter === 'none' || adapter === 'shared'));
         const measured = await measure(ours, fitting, work, dtype, rounds);
         const { flops, bytes } = workOf(config, work, dtype);
         const seconds = measured.milliseconds / 1e3;
@@ -123,7 +124,7 @@ for (const size of sizes) {
         };
         results.push(row);
         await save();
-        const against = Object.entries(row.peers).map(([way, p]) => `, transformers ${way} ${p.milliseconds.toFixed(2)} ms: ${p.ratio.toFixed(2)}x`).join('');
+        const against = Object.entries(row.peers).map(([way, p]) => `, ${NAME[way as Way]} ${p.milliseconds.toFixed(2)} ms: ${p.ratio.toFixed(2)}x`).join('');
         console.log(`${size} ${dtype} ${kind}${adapter === 'none' ? '' : ` ${adapter}`} ${rows} x ${length}: ${row.milliseconds.toFixed(2)} ms, ${row.gflops.toFixed(0)} GFLOP/s, ${row.gigabytes.toFixed(1)} GB/s${against}`);
       }
       for (const [, peer] of peers) await peer.stop();

@@ -138,7 +138,7 @@ async function timed<T>(device: string, f: () => Promise<T>): Promise<{ seconds:
 
 /** The floor of a run: of decoding, at its middle step. */
 export function workOf(config: T5Config, { kind, rows, length, steps, adapter }: Workload, dtype: WeightType): Work {
-  const width = dtype === 'bf16' ? 2 : 4;
+  const width = ({ f32: 4, bf16: 2, int8: 1 } as const)[dtype];
   if (kind === 'encode') return encodeWork(config, { rows, length }, width);
   return decodeWork(config, { rows, length, step: steps / 2, prefix: adapter === 'prefix' ? PREFIX : 0, rank: adapter === 'lora' ? RANK : 0 }, width);
 }

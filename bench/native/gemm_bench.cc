@@ -1,6 +1,6 @@
 #ifndef HT_ISA_PASS
-// GEMM at the shapes of T5 (y = x W^T), against what this machine reaches in the same run: the FMA peak for many rows,
-// the read bandwidth for one. Weights are cold: copies of them, more than the caches hold, are used in turn.
+// GEMM at the shapes of T5 (y = x W^T), against what this machine reaches in the same run: the FMA peak, or that of the
+// int8 tile, for many rows, the read bandwidth for one. int8 includes the quantisation of x. Weights are cold: copies of them, more than the caches hold, are used in turn.
 //
 //   gemm_bench [threads [shapes]]     default: 1, all; HYPERTUNE_ISA chooses the instruction set
 #include <algorithm>
@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "cpu/gemm.h"
+#include "cpu/gemm_int8.h"
+#include "cpu/gemm_int8_kernels.h"
 #include "cpu/threads.h"
 #include "cpu/vec.h"
 #define HT_KERNELS "../bench/native/gemm_bench.cc"
@@ -55,6 +57,22 @@ double fma_peak(int threads) {
   return flops * threads / seconds;
 }
 
+// Operations per second of the int8 tile alone, all rows of it, on panels that stay in the L1: what a product could reach if its
+// operands cost nothing. On AVX2 that is vpmaddwd and vpaddd for 16 products, on VNNI vpdpbusd for 64.
+double int8_peak(int threads) {
+  const Int8Kernels& kernels = int8_kernels(active_isa());
+  constexpr int64_t kQuads = 96;
+  const std::vector<int8_t> x(static_cast<size_t>(kQuads * 4 * kernels.mr) * kernels.x_bytes, 3), w(static_cast<size_t>(kQuads * 4 * kernels.nr), 5);
+  const std::vector<float> scale(64, 1.0f);
+  const std::vector<int32_t> sum(64, 0);
+  std::vector<std::vector<float>> y(static_cast<size_t>(threads), std::vector<float>(static_cast<size_t>(kernels.mr * kernels.nr)));
+  const auto tiles = [&](int64_t thread, int) {
+    Int8TileArgs t{kQuads, x.data(), w.data(), sum.data(), scale.data(), scale.data(), y[static_cast<size_t>(thread)].data(), DType::F32, kernels.nr, kernels.mr, kernels.nr};
+    for (int i = 0; i < 1000; ++i) kernels.tile(t);
+  };
+  return 2e3 * static_cast<double>(threads * kQuads * 4 * kernels.mr * kernels.nr) / measure([&] { parallel(threads, tiles); });
+}
+
 double read_bandwidth(int threads) {
   auto* kernel = HT_DISPATCH(read_all);
   std::vector<float> data(48 << 20, 1.0f);
@@ -82,6 +100,7 @@ void bench(const Shape& shape, DType dtype, bool packed, double peak, double ban
       const float x = static_cast<float>((j * 37 + i) % 101) * 0.01f - 0.5f;
       const bf16_t h = float_to_bf16(x);
       if (dtype == DType::F32) std::memcpy(&w[static_cast<size_t>(j) * 4], &x, 4);
+      else if (dtype == DType::I8) w[static_cast<size_t>(j)] = static_cast<uint8_t>(static_cast<int>(x * 200));
       else std::memcpy(&w[static_cast<size_t>(j) * 2], &h, 2);
     }
     const Matrix b = Matrix::of(w.data(), dtype, shape.n, shape.k).t();
@@ -91,8 +110,15 @@ void bench(const Shape& shape, DType dtype, bool packed, double peak, double ban
   std::printf("%-12s %5d %5d %5s %-8s", shape.name, static_cast<int>(shape.n), static_cast<int>(shape.k), dtype_name(dtype), packed ? "panels" : "rows");
   for (const int64_t m : {1, 8, 64, 512}) {
     std::vector<float> x(static_cast<size_t>(m * shape.k), 0.25f), y(static_cast<size_t>(m * shape.n));
+    const std::vector<float> scale(static_cast<size_t>(shape.n), 0.01f);
     size_t turn = 0;
     const double seconds = measure([&] {
+      if (dtype == DType::I8) {
+        const PackedB* const panel = packed ? &panels[turn % panels.size()] : nullptr;
+        const Matrix w = Matrix::of(weights[turn++ % weights.size()].data(), dtype, shape.n, shape.k);
+        const Int8Rows quantized(Matrix::of(x.data(), DType::F32, m, shape.k));
+        return gemm_int8(quantized, w, scale.data(), MatrixOut::of(y.data(), DType::F32, m, shape.n), {panel, {}});
+      }
       GemmOptions options;
       if (packed) options.packed_b = &panels[turn % panels.size()];
       const void* w = weights[turn % weights.size()].data();
@@ -112,19 +138,19 @@ void bench(const Shape& shape, DType dtype, bool packed, double peak, double ban
 int main(int argc, char** argv) {
   const int threads = argc > 1 ? std::atoi(argv[1]) : 1;
   set_thread_count(threads);
-  const double peak = fma_peak(threads), bandwidth = read_bandwidth(threads);
-  std::printf("%s, %d thread(s): FMA peak %.1f GFLOP/s fp32, read bandwidth %.1f GB/s\n", isa_name(active_isa()), thread_count(), peak * 1e-9, bandwidth * 1e-9);
+  const double peak = fma_peak(threads), integer_peak = int8_peak(threads), bandwidth = read_bandwidth(threads);
+  std::printf("%s, %d thread(s): FMA peak %.1f GFLOP/s fp32, int8 tile %.1f GOP/s, read bandwidth %.1f GB/s\n", isa_name(active_isa()), thread_count(), peak * 1e-9, integer_peak * 1e-9, bandwidth * 1e-9);
   std::printf("GFLOP/s and share of the bandwidth (M=1) or of the peak    | M=1                      | M=8         | M=64        | M=512\n");
   const Shape shapes[] = {{"small qkv", 384, 512}, {"small wi", 1024, 512}, {"base qkv", 768, 768}, {"base wi", 2048, 768},
                           {"base wo", 768, 2048}, {"large qkv", 1024, 1024}, {"large wi", 2816, 1024}, {"large wo", 1024, 2816}};
   const size_t count = argc > 2 ? std::min<size_t>(8, static_cast<size_t>(std::atoi(argv[2]))) : 8;
   for (const bool packed : {true, false}) {
-    for (const DType dtype : {DType::F32, DType::BF16}) {
-      for (size_t i = 0; i < count; ++i) bench(shapes[i], dtype, packed, peak, bandwidth);
+    for (const DType dtype : {DType::I8, DType::F32, DType::BF16}) {
+      for (size_t i = 0; i < count; ++i) bench(shapes[i], dtype, packed, dtype == DType::I8 ? integer_peak : peak, bandwidth);
     }
   }
-  const double after = fma_peak(threads);
-  std::printf("FMA peak at the end %.1f GFLOP/s\n", after * 1e-9);
+  const double after = fma_peak(threads), integer_after = int8_peak(threads);
+  std::printf("FMA peak at the end %.1f GFLOP/s, int8 tile %.1f GOP/s\n", after * 1e-9, integer_after * 1e-9);
 }
 #else
 // Independent chains, enough of them to hide the latency of an FMA on two units.

@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Engine, cpuSettings } from '../../lib/engine/engine.ts';
 import { loadT5 } from '../../lib/files/load-t5.ts';
-import type { WeightType } from '../../lib/t5/parameters.ts';
+import type { FloatType } from '../../lib/graph/index.ts';
 import { AdamW } from '../../lib/train/adamw.ts';
 import { textObjective } from '../../lib/train/objectives.ts';
 import type { TextRows } from '../../lib/train/objectives.ts';
@@ -27,7 +27,7 @@ const PEER = fileURLToPath(new URL('t5_peer.py', import.meta.url));
 const RATE = 1e-4;
 /** Steps whose losses must agree. */
 const CHECKED = 2;
-const TOLERANCE: Record<WeightType, number> = { f32: 1e-4, bf16: 1e-2 };
+const TOLERANCE: Record<FloatType, number> = { f32: 1e-4, bf16: 1e-2 };
 
 interface Answer {
   seconds: number[];
@@ -49,7 +49,7 @@ const settings: unknown[] = [];
 const folder = await mkdtemp(path.join(os.tmpdir(), 'bench-train-'));
 try {
   const config = await writeModel(folder, size, 'f32');
-  for (const dtype of args.dtypes.split(',') as WeightType[]) {
+  for (const dtype of args.dtypes.split(',') as FloatType[]) {
     await using engine = Engine.open({ device: 'cpu' });
     const { parameters } = await loadT5(engine, folder, { dtype, frozen: false });
     const masters = dtype === 'bf16' ? (await loadT5(engine, folder, { dtype: 'f32', frozen: false })).parameters : undefined;
@@ -95,7 +95,7 @@ function fullRows(vocabulary: number): TextRows {
   return { encoder: pack(encoder), decoder: pack(answers.map((ids) => Int32Array.from([0, ...ids.subarray(0, -1)]))), labels: pack(answers).ids };
 }
 
-function compare(ours: readonly number[], theirs: readonly number[], dtype: WeightType): void {
+function compare(ours: readonly number[], theirs: readonly number[], dtype: FloatType): void {
   const worst = Math.max(...ours.map((x, i) => Math.abs(x - theirs[i]) / theirs[i]));
   if (!(worst <= TOLERANCE[dtype])) throw new Error(`losses differ: ${ours.join(' ')} and ${theirs.join(' ')}`);
 }

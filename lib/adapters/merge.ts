@@ -7,9 +7,10 @@ import type { LoadedT5 } from '../files/load-t5.ts';
 import { writeSafetensors } from '../files/safetensors-write.ts';
 import { writeT5Config } from '../files/t5-config-file.ts';
 
-/** Writes config.json and model.safetensors (F32) with W + scale B A in place of W. Throws ADAPTER_MISMATCH for other kinds. */
+/** Writes config.json and model.safetensors (F32) with W + scale B A in place of W. Throws ADAPTER_MISMATCH for other kinds, CONFIG_UNSUPPORTED for int8 weights. */
 export async function mergeLora({ config, parameters }: LoadedT5, adapter: AdapterFile, dir: string): Promise<void> {
   if (adapter.kind !== 'lora') throw new HypertuneError('ADAPTER_MISMATCH', `an adapter of kind ${adapter.kind} cannot be merged into weights.`, { field: 'adapter', remedy: 'Only LoRA is a change of weights.' });
+  if (parameters.int8) throw new HypertuneError('CONFIG_UNSUPPORTED', 'int8 weights cannot be merged into.', { field: 'dtype', remedy: "Load the model as 'f32' or 'bf16' to merge." });
   const modules = new Map(adapter.modules.map((m) => [`${m.path}.weight`, m]));
   await mkdir(dir, { recursive: true });
   await writeSafetensors(path.join(dir, 'model.safetensors'), parameters.all().map(({ name, shape, buffer }) => ({

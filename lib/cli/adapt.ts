@@ -1,11 +1,11 @@
 /** `hypertune adapt`: a file of examples becomes an adapter folder. */
 import type { Io } from './io.ts';
 import { printJson, printLine } from './io.ts';
-import type { ExampleOptions } from './model.ts';
+import type { ExampleOptions, ModelOptions } from './model.ts';
 import { adaptFromFile, withModel } from './model.ts';
 import { Progress } from './progress.ts';
 
-export interface AdaptCommandOptions extends ExampleOptions {
+export interface AdaptCommandOptions extends ExampleOptions, ModelOptions {
   out: string;
   json?: boolean;
   progress?: boolean;
@@ -13,7 +13,7 @@ export interface AdaptCommandOptions extends ExampleOptions {
 
 export async function adapt(io: Io, folder: string, options: AdaptCommandOptions): Promise<void> {
   const progress = new Progress(io, options.progress);
-  await withModel(io, progress, folder, async (model) => {
+  await withModel(io, progress, folder, options, async (model) => {
     const adapter = await adaptFromFile(io, progress, model, options);
     progress.report(`writing ${options.out}`);
     const format = await adapter.save(options.out);

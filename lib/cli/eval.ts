@@ -24,11 +24,12 @@ import { conditionList, kindList, taskFilter } from './eval-options.ts';
 import { METRIC_NAMES, evaluationJson, evaluationTables } from './eval-report.ts';
 import type { Io } from './io.ts';
 import { checkAborted, printLine, write } from './io.ts';
+import type { ModelOptions } from './model.ts';
 import { withModel } from './model.ts';
-import { integer } from './options.ts';
+import { dtypeOption, integer } from './options.ts';
 import { Progress } from './progress.ts';
 
-export interface EvalCommandOptions {
+export interface EvalCommandOptions extends ModelOptions {
   tasks?: string;
   generated?: boolean;
   index?: string;
@@ -73,6 +74,7 @@ export function evalOptions(command: Command): Command {
     .option('--static-tasks <folder>', 'tasks of training; the mean of their adapters is condition static')
     .option('--static-count <n>', 'adapters in that mean', integer, 64)
     .option('--batch <n>', 'queries per call', integer)
+    .addOption(dtypeOption())
     .option('--json <file>', 'write all numbers; errors come as JSON on stderr')
     .option('--svg <file>', 'write a chart')
     .option('--progress', 'progress on stderr even where that is no terminal');
@@ -88,7 +90,7 @@ export async function evalCommand(io: Io, folder: string, argv: readonly string[
   const { tasks, skipped } = await tasksOf(io, options, seed ?? protocol.defaults.seed);
   const fixed = await staticOf(io, options, seed ?? protocol.defaults.seed);
   checkAborted(io);
-  await withModel(io, progress, folder, async (model) => {
+  await withModel(io, progress, folder, options, async (model) => {
     const found = await evaluate(new HyperT5Subject(model), tasks, {
       protocol, seed, shots, queries, adapterPer, kinds, conditions, batch, form, static: fixed, signal: io.signal,
       onProgress: (done, total) => progress.report('answering', done, total),

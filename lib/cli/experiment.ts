@@ -80,7 +80,7 @@ export async function initialization(io: Io, folder: string, options: Initializa
   const started = performance.now();
   let made: Universe | undefined;
   const universe = () => (made ??= new Universe());
-  await withModel(io, progress, folder, async (model) => {
+  await withModel(io, progress, folder, {}, async (model) => {
     const kind = options.kind ?? model.kinds[0] ?? 'lora';
     const { shots, queries, seeds, at, batchRows, seed, out } = options;
     const settings: StartSettings = { kind, shots, queries, seeds, rates: options.rates ?? RATES[kind], at, batchRows, seed };

@@ -7,12 +7,12 @@ import { HypertuneError } from '../engine/errors.ts';
 import type { HyperT5, TextGenerateOptions } from '../hyper/hypert5.ts';
 import type { Io } from './io.ts';
 import { checkAborted, printJson, printLine, write } from './io.ts';
-import type { ExampleOptions } from './model.ts';
+import type { ExampleOptions, ModelOptions } from './model.ts';
 import { adaptFromFile, withModel } from './model.ts';
 import { Progress } from './progress.ts';
 import { StopStream, cutAtStop } from './stop-texts.ts';
 
-export interface GenerateCommandOptions extends Partial<ExampleOptions> {
+export interface GenerateCommandOptions extends Partial<ExampleOptions>, ModelOptions {
   adapter?: string;
   input?: string;
   maxNewTokens?: number;
@@ -34,7 +34,7 @@ const BATCH = 32;
 export async function generate(io: Io, folder: string, queries: readonly string[], options: GenerateCommandOptions): Promise<void> {
   checkOptions(queries, options);
   const progress = new Progress(io, options.progress);
-  await withModel(io, progress, folder, async (model) => {
+  await withModel(io, progress, folder, options, async (model) => {
     const { examples } = options;
     const adapter = examples ? await adaptFromFile(io, progress, model, { ...options, examples }) : options.adapter ? await model.loadAdapter(options.adapter) : undefined;
     const answer = options.stream ? streamed : batched;

@@ -2,17 +2,18 @@
 import type { ModelInfo } from '../hyper/hypert5.ts';
 import type { Io } from './io.ts';
 import { printJson, printLine } from './io.ts';
+import type { ModelOptions } from './model.ts';
 import { withModel } from './model.ts';
 import { Progress } from './progress.ts';
 
-export interface InfoOptions {
+export interface InfoOptions extends ModelOptions {
   json?: boolean;
   progress?: boolean;
 }
 
 export async function info(io: Io, folder: string, options: InfoOptions): Promise<void> {
   const progress = new Progress(io, options.progress);
-  const found = await withModel(io, progress, folder, async (model) => model.info());
+  const found = await withModel(io, progress, folder, options, async (model) => model.info());
   if (options.json) await printJson(io, found);
   else await printLine(io, describe(found));
 }

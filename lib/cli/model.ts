@@ -3,14 +3,20 @@ import type { Adapter } from '../adapters/adapter.ts';
 import { readExamples } from '../data/formats.ts';
 import type { HyperKind } from '../hyper/config.ts';
 import { HyperT5 } from '../hyper/hypert5.ts';
+import type { WeightType } from '../t5/parameters.ts';
 import type { Io } from './io.ts';
 import { checkAborted, write } from './io.ts';
 import type { Progress } from './progress.ts';
 
+export interface ModelOptions {
+  dtype?: WeightType;
+}
+
 /** Loads a model for the time of `use`; an interrupt ends the loading too. */
-export async function withModel<T>(io: Io, progress: Progress, folder: string, use: (model: HyperT5) => Promise<T>): Promise<T> {
+export async function withModel<T>(io: Io, progress: Progress, folder: string, { dtype }: ModelOptions, use: (model: HyperT5) => Promise<T>): Promise<T> {
   checkAborted(io);
   const model = await HyperT5.load(folder, {
+    dtype,
     onProgress: (done, total) => {
       checkAborted(io);
       progress.report(`loading ${folder}`, done, total);

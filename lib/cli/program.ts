@@ -8,7 +8,7 @@ import { initialization, initializationOptions } from './experiment.ts';
 import { generate } from './generate.ts';
 import { info } from './info.ts';
 import type { Io } from './io.ts';
-import { collect, integer, kindOption, number } from './options.ts';
+import { collect, dtypeOption, integer, kindOption, number } from './options.ts';
 import { trainCommand } from './train.ts';
 import { tune, tuneOptions } from './tune.ts';
 
@@ -38,13 +38,14 @@ function program(io: Io, argv: readonly string[], json: boolean): Command {
     })
     .showHelpAfterError('(add --help for usage)');
 
-  common(root.command('info').description('what a model folder holds and what it runs on').argument('<model>', MODEL)).action((model: string, options) => info(io, model, options));
+  common(root.command('info').description('what a model folder holds and what it runs on').argument('<model>', MODEL).addOption(dtypeOption())).action((model: string, options) => info(io, model, options));
 
   common(
     root.command('adapt').description('turn examples into an adapter folder').argument('<model>', MODEL)
       .requiredOption('--examples <file>', 'JSON Lines of {"input": ..., "output": ...}')
       .requiredOption('--out <dir>', 'where to write the adapter; a Hugging Face PEFT folder where that format can hold it')
       .addOption(kindOption())
+      .addOption(dtypeOption())
       .option('--definition <text>', 'a description of the task, read before the examples'),
   ).action((model: string, options) => adapt(io, model, options));
 
@@ -53,6 +54,7 @@ function program(io: Io, argv: readonly string[], json: boolean): Command {
       .option('--adapter <dir>', 'an adapter folder: PEFT (LoRA, prompt or prefix tuning) or written by `adapt`')
       .option('--examples <file>', 'adapt to these examples first')
       .addOption(kindOption())
+      .addOption(dtypeOption())
       .option('--definition <text>', 'a description of the task, read before the examples')
       .option('--input <file>', 'one query per line')
       .option('--max-new-tokens <n>', 'longest answer', integer)

@@ -48,7 +48,7 @@ export async function runQuickstart(argv: readonly string[], io: Io, tasks?: rea
 async function quickstart(io: Io, folder: string, { out, json, progress: forced }: QuickstartOptions, tasks: readonly QuickstartTask[]): Promise<void> {
   const progress = new Progress(io, forced);
   const say = (text: string) => (json ? undefined : printLine(io, text));
-  await withModel(io, progress, folder, async (model) => {
+  await withModel(io, progress, folder, {}, async (model) => {
     progress.clear();
     const { device, detail, threads, parameters } = model.info();
     const { kinds } = model;

@@ -46,7 +46,7 @@ export async function tune(io: Io, folder: string, options: TuneCommandOptions):
   checkOptions(options);
   const progress = new Progress(io, options.progress);
   const { steps = 100, learningRate, batchRows, weightDecay, seed, out, json } = options;
-  await withModel(io, progress, folder, async (model) => {
+  await withModel(io, progress, folder, {}, async (model) => {
     const examples = await readExamples(options.examples);
     const start = await startOf(model, options);
     const losses: number[] = [];

@@ -8,10 +8,10 @@ import { HypertuneError } from './errors.ts';
 import { native, translate, type HostArray, type NativeDevice } from './native.ts';
 
 export type { HostArray } from './native.ts';
-export type DType = 'f32' | 'bf16' | 'i32';
+export type DType = 'f32' | 'bf16' | 'i32' | 'i8';
 export type DeviceName = 'auto' | 'cpu' | 'cuda' | 'reference';
 
-export const DTYPE_CODES: Readonly<Record<DType, number>> = { f32: 0, bf16: 1, i32: 2 };
+export const DTYPE_CODES: Readonly<Record<DType, number>> = { f32: 0, bf16: 1, i32: 2, i8: 4 };
 
 export interface EngineOptions {
   /** `auto` takes the best device there is; `reference` runs plain loops in f64 (slow: the oracle of tests). */
@@ -100,6 +100,9 @@ export class Engine {
 
   /** A persistent buffer of zeros. Frozen buffers cannot be written by programs and may share memory with other engines. */
   buffer(dtype: DType, elements: number, options: { frozen?: boolean; name?: string } = {}): DeviceBuffer {
+    if (dtype === 'i8' && this.device !== 'cpu' && this.device !== 'reference') {
+      throw new HypertuneError('CONFIG_UNSUPPORTED', 'the CUDA device has no kernels for int8 weights.', { field: 'dtype', remedy: "Load on device 'cpu', or as 'bf16'." });
+    }
     const id = this.#call(() => native().createBuffer(this.#device.id, DTYPE_CODES[dtype], elements, options.frozen ?? false));
     return new DeviceBuffer(this, id, dtype, elements, options.frozen ?? false, options.name ?? '');
   }
@@ -109,14 +112,19 @@ export class Engine {
     return this.#promise(() => native().writeBuffer(this.#device.id, buffer.handle(this), data, elementOffset), buffer.name);
   }
 
-  /** Device to host: bf16 comes as f32; floats of the reference device as f64. */
+  /** Device to host: bf16 comes as f32, i8 as i32; floats of the reference device as f64. */
   read(buffer: DeviceBuffer, elementOffset = 0, count = buffer.elements - elementOffset): Promise<HostArray> {
     return this.#promise(() => native().readBuffer(this.#device.id, buffer.handle(this), elementOffset, count), buffer.name);
   }
 
   /** File to device. FILE_TRUNCATED, FILE_IO and TENSOR_NON_FINITE name the buffer. */
   load(buffer: DeviceBuffer, from: FileTensor, elementOffset = 0): Promise<void> {
-    return this.#promise(() => native().loadBuffer(this.#device.id, buffer.handle(this), from.path, from.byteOffset, from.byteLength, from.dtype, elementOffset), buffer.name);
+    return this.#load(buffer, from, elementOffset);
+  }
+
+  /** File to an i8 buffer as a whole, quantised by rows: `scales` is f32 with one element per row. */
+  loadInt8(buffer: DeviceBuffer, scales: DeviceBuffer, from: FileTensor): Promise<void> {
+    return this.#load(buffer, from, 0, scales);
   }
 
   /** Validates a command buffer and plans its arena. Throws GRAPH_INVALID naming node and operand, or MEMORY_LIMIT. */
@@ -159,6 +167,10 @@ export class Engine {
     if (this.disposed) return;
     if (kind === 'buffer') native().freeBuffer(this.#device.id, id);
     else native().freeProgram(this.#device.id, id);
+  }
+
+  #load(buffer: DeviceBuffer, { path, byteOffset, byteLength, dtype }: FileTensor, elementOffset: number, scales?: DeviceBuffer): Promise<void> {
+    return this.#promise(() => native().loadBuffer(this.#device.id, buffer.handle(this), path, byteOffset, byteLength, dtype, elementOffset, scales?.handle(this)), buffer.name);
   }
 
   #open(): void {

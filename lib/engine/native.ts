@@ -29,7 +29,7 @@ export interface Native {
   freeBuffer(engine: number, buffer: number): void;
   writeBuffer(engine: number, buffer: number, data: HostArray, elementOffset: number): Promise<void>;
   readBuffer(engine: number, buffer: number, elementOffset: number, count: number): Promise<HostArray>;
-  loadBuffer(engine: number, buffer: number, path: string, byteOffset: number, byteLength: number, dtype: string, elementOffset: number): Promise<void>;
+  loadBuffer(engine: number, buffer: number, path: string, byteOffset: number, byteLength: number, dtype: string, elementOffset: number, scales?: number): Promise<void>;
   compile(engine: number, words: Int32Array, buffers: Int32Array): { id: number; arenaBytes: number };
   freeProgram(engine: number, program: number): void;
   run(engine: number, program: number, symbols: Int32Array, feeds: HostArray[], repeat: number, token: number): Promise<{ fetches: HostArray[]; steps: number }>;

@@ -27,7 +27,7 @@ export interface LoadedT5 {
 }
 
 export interface LoadT5Options {
-  /** Type of the matrices in memory; absent: bf16 where the checkpoint stores 16-bit floats, else f32. */
+  /** Type of the matrices in memory; absent: bf16 where the checkpoint stores 16-bit floats, else f32. `int8`: what is no linear stays so. */
   dtype?: WeightType;
   /** Frozen weights (the default) may share memory with other engines; others can be trained. */
   frozen?: boolean;
@@ -35,24 +35,33 @@ export interface LoadT5Options {
   onProgress?: (done: number, total: number) => void;
 }
 
+const TYPES: readonly WeightType[] = ['f32', 'bf16', 'int8'];
+
 /** Copies one tensor of a file into a buffer, converting its type. */
 export function loadTensor(engine: Engine, parameters: Parameters, name: string, from: TensorLocation): Promise<void> {
-  return engine.load(parameters.get(name).buffer, from as TensorLocation & FileTensor);
+  const { buffer, scale } = parameters.get(name);
+  const tensor = from as TensorLocation & FileTensor;
+  return scale ? engine.loadInt8(buffer, scale, tensor) : engine.load(buffer, tensor);
 }
 
 export async function loadT5(engine: Engine, dir: string, options: LoadT5Options = {}): Promise<LoadedT5> {
+  if (options.dtype !== undefined && !TYPES.includes(options.dtype)) {
+    throw new HypertuneError('ARGUMENT_INVALID', `'${String(options.dtype)}' is not a type of weights.`, { field: 'dtype', remedy: `Use one of ${TYPES.join(', ')}.` });
+  }
   const parsed = parseT5Config(await readJson(path.join(dir, 'config.json')), path.join(dir, 'config.json'));
   const checkpoint = await openCheckpoint(dir);
   const { config, tensors, ignored } = await checkCheckpoint(parsed, checkpoint);
   const generation = await loadGenerationConfig(dir, config);
   const half = tensors.get('shared.weight')!.dtype !== 'F32';
-  const parameters = allocateT5(engine, config, options.dtype ?? (half ? 'bf16' : 'f32'), options.frozen ?? true);
+  const natural = half ? 'bf16' : 'f32', int8 = options.dtype === 'int8';
+  const parameters = allocateT5(engine, config, options.dtype === 'int8' ? natural : (options.dtype ?? natural), options.frozen ?? true, int8);
   try {
     let done = 0;
     for (const [name, location] of tensors) {
       await loadTensor(engine, parameters, name, location);
       options.onProgress?.(++done, tensors.size);
     }
+    for (const { name, copyOf } of parameters.all()) if (copyOf) await loadTensor(engine, parameters, name, tensors.get(copyOf)!);
   } catch (error) {
     parameters.dispose();
     throw error;

@@ -12,7 +12,7 @@ import { compile } from './program.ts';
 export type Tolerances = Readonly<Record<ValueType, number>>;
 
 /** f32: sums over thousands of terms, each rounded at 2^-24, through some layers. bf16: a few roundings at 2^-9. */
-export const DEFAULT_TOLERANCES: Tolerances = { f32: 1e-4, bf16: 2e-2, i32: 0 };
+export const DEFAULT_TOLERANCES: Tolerances = { f32: 1e-4, bf16: 2e-2, i32: 0, i8: 0 };
 
 export interface Difference {
   node: Node;

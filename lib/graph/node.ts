@@ -3,8 +3,8 @@ import type { Shape } from './dims.ts';
 import { formatShape } from './dims.ts';
 import type { OpName } from './ops.gen.ts';
 
-/** Types a graph declares. On the reference device the engine holds both float types as f64. */
-export type ValueType = 'f32' | 'bf16' | 'i32';
+/** Types a graph declares; i8 are quantised weights, in buffers only. On the reference device the engine holds both float types as f64. */
+export type ValueType = FloatType | 'i32' | 'i8';
 export type FloatType = 'f32' | 'bf16';
 
 /** Where a value comes from: a persistent buffer, what the caller gives to every run, or an output of a node. */

@@ -18,7 +18,7 @@ export interface OperandSchema {
   repeat: boolean;
   writes: boolean;
   optional: boolean;
-  /** `float` | `f32` | `i32` | `any` | `=operand` | `@dtype` */
+  /** `float` | `float|i8` | `f32` | `i32` | `any` | `=operand` | `@dtype` */
   dtype: string;
   shape: ShapePattern;
   role: { kind: string; of?: string; lo?: number; hi?: DimPattern[] };
@@ -32,8 +32,11 @@ export interface AttrSchema {
 }
 
 export interface RuleSchema {
-  /** `needs`: where `operand` is present, so are `needs`. `absent_equal`: where it is absent, dimension `a` equals `b`. */
-  kind: 'needs' | 'absent_equal';
+  /**
+   * `needs`: where `operand` is present, so are `needs`. `absent_equal`: where it is absent, dimension `a` equals `b`. `with_i8`: it is
+   * present where operand `a` is i8, and only there.
+   */
+  kind: 'needs' | 'absent_equal' | 'with_i8';
   operand: string;
   a: string;
   b: string;

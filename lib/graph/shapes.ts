@@ -15,6 +15,9 @@ export interface OutputType {
 
 export const MAX_RANK = 4;
 
+/** What the table's words for several types allow. */
+const TYPES: Readonly<Record<string, readonly ValueType[]>> = { float: ['f32', 'bf16'], 'float|i8': ['f32', 'bf16', 'i8'], any: ['f32', 'bf16', 'i32', 'i8'] };
+
 /** Refuses what the table does not allow, at 'operand x[0]' or 'attribute n'. */
 export type Refuse = (place: string, message: string) => never;
 
@@ -99,8 +102,8 @@ export class NodeShapes {
   private checkInput(operand: OperandSchema, value: Value, repetition: number): void {
     const at = label(operand, repetition);
     const like = operand.dtype.startsWith('=') ? this.input(operand.dtype.slice(1), repetition)?.dtype : undefined;
-    const accepts = like ? value.dtype === like : operand.dtype === 'any' || (operand.dtype === 'float' ? value.dtype !== 'i32' : value.dtype === operand.dtype);
-    if (!accepts) this.refuse(at, `${value.name} is ${value.dtype}, not ${like ?? operand.dtype}.`);
+    const types = like ? [like] : (TYPES[operand.dtype] ?? [operand.dtype]);
+    if (!types.includes(value.dtype)) this.refuse(at, `${value.name} is ${value.dtype}, not ${types.join(' or ')}.`);
     if (operand.shape.kind === 'same') {
       const other = this.input(operand.shape.like!, repetition)!;
       if (!sameShape(value.shape, other.shape))
@@ -141,6 +144,8 @@ export class NodeShapes {
         continue;
       }
       list.forEach((value, repetition) => {
+        if (rule.kind === 'with_i8' && (this.input(rule.a, repetition)?.dtype === 'i8') !== (value !== undefined))
+          this.refuse(label(this.operand(rule.operand), repetition), `stands beside an i8 ${rule.a}, and only there.`);
         for (const need of rule.needs)
           if (value && !this.input(need, repetition)) this.refuse(label(this.operand(need), repetition), `is missing, and ${rule.operand} needs it.`);
       });

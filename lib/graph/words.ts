@@ -1,15 +1,15 @@
 /** Graph -> command buffer, the int32 words that the native engine compiles (native/engine/command_buffer.h). */
+import { DTYPE_CODES } from '../engine/engine.ts';
 import type { DeviceBuffer } from '../engine/engine.ts';
 import type { Size, SizeSymbol } from './dims.ts';
 import { Dim } from './dims.ts';
 import type { Graph } from './graph.ts';
-import type { Attr, Node, Value, ValueType } from './node.ts';
+import type { Attr, Node, Value } from './node.ts';
 import { OPS, OP_TABLE_VERSION } from './ops.gen.ts';
 import type { AttrSchema, OperandSchema } from './schema.ts';
 import { MAX_RANK } from './shapes.ts';
 
 const MAGIC = 0x48545031;
-const DTYPE_CODE: Record<ValueType, number> = { f32: 0, bf16: 1, i32: 2 };
 const KIND_CODE = { buffer: 0, feed: 1, computed: 2 };
 
 export interface Encoded {
@@ -85,7 +85,7 @@ class ValueTable {
     if (known !== undefined) return known;
     const id = this.ids.size;
     this.ids.set(value, id);
-    this.words.push(KIND_CODE[value.source.kind], DTYPE_CODE[value.dtype], value.shape.length, this.index(value));
+    this.words.push(KIND_CODE[value.source.kind], DTYPE_CODES[value.dtype], value.shape.length, this.index(value));
     for (let axis = 0; axis < MAX_RANK; ++axis) this.dimension(value.shape[axis] ?? 1);
     return id;
   }
@@ -126,7 +126,7 @@ function flatten(operands: readonly OperandSchema[], lists: ReadonlyMap<string, 
 const bits = new DataView(new ArrayBuffer(4));
 
 function attrWord(schema: AttrSchema, value: Attr): number {
-  if (typeof value === 'string') return DTYPE_CODE[value];
+  if (typeof value === 'string') return DTYPE_CODES[value];
   if (schema.type === 'int') return value;
   bits.setFloat32(0, value);
   return bits.getInt32(0);

@@ -8,8 +8,8 @@ import { readJson } from '../files/json.ts';
 import { loadTensor, parameterTensors } from '../files/load-t5.ts';
 import { openSafetensors } from '../files/safetensors.ts';
 import { writeSafetensors } from '../files/safetensors-write.ts';
+import type { FloatType } from '../graph/index.ts';
 import type { T5Config } from '../t5/config.ts';
-import type { WeightType } from '../t5/parameters.ts';
 import { parseHyperConfig, serializeHyperConfig } from './config.ts';
 import { allocateHypermodel } from './hypermodel.ts';
 import type { Hypermodel } from './hypermodel.ts';
@@ -24,7 +24,7 @@ export async function saveHypermodel(dir: string, hyper: Hypermodel, dtype: 'F32
 }
 
 /** Throws TENSOR_MISSING, TENSOR_UNEXPECTED, TENSOR_SHAPE or TENSOR_DTYPE where the tensors do not fit configuration and base. */
-export async function loadHypermodel(engine: Engine, dir: string, base: T5Config, { frozen = true, dtype = 'f32' }: { frozen?: boolean; dtype?: WeightType } = {}): Promise<Hypermodel> {
+export async function loadHypermodel(engine: Engine, dir: string, base: T5Config, { frozen = true, dtype = 'f32' }: { frozen?: boolean; dtype?: FloatType } = {}): Promise<Hypermodel> {
   const config = parseHyperConfig(await readJson(path.join(dir, CONFIG_FILE)), path.join(dir, CONFIG_FILE));
   const file = await openSafetensors(path.join(dir, TENSOR_FILE));
   const hyper = allocateHypermodel(engine, config, base, frozen, dtype);

@@ -5,10 +5,9 @@
  * (linear, tanh, linear) turn these into LoRA factors or key/value prefixes for every block at once.
  */
 import { fill, gatherRows, hyperHeads, reshape, rmsNorm, splitRows } from '../graph/index.ts';
-import type { Dim, Graph, LowRank, Value } from '../graph/index.ts';
+import type { Dim, FloatType, Graph, LowRank, Value } from '../graph/index.ts';
 import type { T5Config } from '../t5/config.ts';
 import { innerWidth } from '../t5/config.ts';
-import type { WeightType } from '../t5/parameters.ts';
 import { Parameters, matrixType } from '../t5/parameters.ts';
 import type { Engine } from '../engine/engine.ts';
 import { T5Stack } from '../t5/stack.ts';
@@ -51,7 +50,7 @@ export function headShapes(config: HyperConfig, base: T5Config): Map<string, rea
 }
 
 /** Buffers of zeros for a hypermodel; its trunk has no output head. Matrices of trunk and heads take `dtype`. */
-export function allocateHypermodel(engine: Engine, config: HyperConfig, base: T5Config, frozen: boolean, dtype: WeightType = 'f32'): Hypermodel {
+export function allocateHypermodel(engine: Engine, config: HyperConfig, base: T5Config, frozen: boolean, dtype: FloatType = 'f32'): Hypermodel {
   const parameters = new Parameters(engine);
   for (const [name, shape] of expectedTensors(trunkConfig(base))) parameters.add(name, shape, name === 'shared.weight' ? 'f32' : matrixType(name, shape, dtype), frozen);
   for (const [name, shape] of headShapes(config, base)) parameters.add(name, shape, name.endsWith('w1') || name.endsWith('w2') ? dtype : 'f32', frozen);

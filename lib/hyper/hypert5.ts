@@ -36,7 +36,10 @@ import type { Hypermodel } from './hypermodel.ts';
 export interface LoadOptions {
   /** `auto` (default) takes the best device there is. */
   device?: DeviceName;
-  /** Type of matrices in memory. Default: of the T5's bf16 where the checkpoint has 16-bit floats, else f32; of the hypermodels' f32. */
+  /**
+   * Type of matrices in memory. Default: of the T5's bf16 where the checkpoint has 16-bit floats, else f32; of the hypermodels' f32. `int8`
+   * is for the T5 alone: CPU only, no tuning, no merging.
+   */
   dtype?: WeightType;
   memoryLimit?: number;
   bank?: BankOptions;
@@ -144,7 +147,7 @@ export class HyperT5 {
       const hypermodels = new Map<HyperKind, Hypermodel>();
       for (const kind of KINDS) {
         const dir = path.join(folder, `hyper-${kind}`);
-        if (await isFolder(dir)) hypermodels.set(kind, await loadHypermodel(engine, dir, t5.config, { dtype: options.dtype }));
+        if (await isFolder(dir)) hypermodels.set(kind, await loadHypermodel(engine, dir, t5.config, { dtype: options.dtype === 'bf16' ? 'bf16' : 'f32' }));
       }
       return new HyperT5(folder, engine, t5, tokenizer, hypermodels, options.bank ?? {});
     } catch (error) {

@@ -7,6 +7,7 @@ import {
 } from '../graph/index.ts';
 import type { Graph, Prefix, Value } from '../graph/index.ts';
 import type { T5Config } from './config.ts';
+import { HEAD } from './parameters.ts';
 import type { Parameters } from './parameters.ts';
 import type { Rows, States } from './states.ts';
 import { feedForwardNames, layerIndex } from './tensor-names.ts';
@@ -126,12 +127,12 @@ export class T5Stack {
 
   /** Decoder states -> logits [T, vocabSize]. */
   logits(x: Value): Value {
-    return linear(this.g, { x: this.headScale === 1 ? x : scale(this.g, { x, alpha: this.headScale }), w: this.head(), name: 'lm_head' });
+    return linear(this.g, { x: this.headScale === 1 ? x : scale(this.g, { x, alpha: this.headScale }), ...this.head(), name: 'lm_head' });
   }
 
   /** The output projection, [vocabSize, d]. */
-  head(): Value {
-    return this.weight(this.config.tieWordEmbeddings ? 'shared.weight' : 'lm_head.weight');
+  head(): { w: Value; wScale?: Value } {
+    return this.parameters.linear(this.g, this.parameters.has(HEAD) ? HEAD : 'shared.weight');
   }
 
   /** Factor on decoder states before the output projection: d^-0.5 where the head is tied (v1.0), else 1. */
@@ -198,7 +199,7 @@ export class T5Stack {
     const module = { self: 'SelfAttention', cross: 'EncDecAttention', ff: 'DenseReluDense' }[site];
     const weights = names.map((name) => {
       const path = `${stack}.block.${block}.layer.${layerIndex(stack, site)}.${module}.${name}`;
-      return { w: this.weight(`${path}.weight`), lowRank: rows.slots && this.states.lowRank?.(path) };
+      return { ...this.parameters.linear(this.g, `${path}.weight`), lowRank: rows.slots && this.states.lowRank?.(path) };
     });
     const adapted = weights.some(({ lowRank }) => lowRank);
     return loraLinear(this.g, { x, weights, ...(adapted ? { offsets: rows.offsets, slots: rows.slots, pageRank: this.states.pageRank } : {}), name: names.join('_') });

@@ -140,7 +140,7 @@ function answerLoss(g: Graph, config: T5Config, parameters: Parameters, capacity
   const memory = stack.encode(stack.embed(g.feed('encoder.ids', 'i32', [encoderTokens])), encoderRows);
   const hidden = stack.decode(stack.embed(g.feed('decoder.ids', 'i32', [decoderTokens])), decoderRows, { states: memory, rows: encoderRows });
   const labels = g.feed('labels', 'i32', [decoderTokens]);
-  const { logp } = crossEntropy(g, { x: hidden, w: stack.head(), labels, scale: stack.headScale });
+  const { logp } = crossEntropy(g, { x: hidden, ...stack.head(), labels, scale: stack.headScale });
   return scale(g, { x: sum(g, { x: logp }), alpha: -1 });
 }
 

@@ -69,9 +69,12 @@ export class Tuning {
 
   /**
    * Starts from a slot's values, which stay as they are. Throws EXAMPLES_EMPTY, ARGUMENT_INVALID, ARGUMENT_RANGE,
-   * MEMORY_LIMIT, HANDLE_CLOSED.
+   * MEMORY_LIMIT, HANDLE_CLOSED, CONFIG_UNSUPPORTED (int8 weights).
    */
   static async start(base: TuningBase, bank: AdapterBank, slot: Slot, examples: readonly Example[], options: TuningOptions): Promise<Tuning> {
+    if (base.parameters.int8) {
+      throw new HypertuneError('CONFIG_UNSUPPORTED', 'gradients do not pass int8 weights.', { field: 'dtype', remedy: "Load the model as 'f32' or 'bf16' to tune; the adapter then works on int8 weights too." });
+    }
     const resolved = resolve(slot.layout, options);
     const states = await TrainableStates.of(bank, slot);
     try {

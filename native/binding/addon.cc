@@ -140,7 +140,8 @@ Napi::Value close_engine(const Napi::CallbackInfo& info) {
 Napi::Value create_buffer(const Napi::CallbackInfo& info) {
   Addon& addon = Addon::of(info.Env());
   EngineEntry& entry = addon.engine(info[0]);
-  const DType dtype = static_cast<DType>(integer(info, 1, "dtype", 0, 2));
+  const DType dtype = static_cast<DType>(integer(info, 1, "dtype", 0, kDTypeCount - 1));
+  if (dtype == DType::F64) throw Error("ARGUMENT_INVALID", "dtype", "f64 is no type of a buffer.");
   auto buffer = entry.engine->create_buffer(dtype, integer(info, 2, "elements", 0, kMaxBytes / 8), info[3].ToBoolean());
   const int32_t id = addon.next_id();
   Napi::MemoryManagement::AdjustExternalMemory(info.Env(), static_cast<int64_t>(buffer->storage->bytes));
@@ -172,7 +173,7 @@ Napi::Value write_buffer(const Napi::CallbackInfo& info) {
   auto buffer = addon.buffer(entry, info[1]);
   auto data = std::make_shared<HostArray>(copy_array(info[2], "data"));
   const int64_t offset = integer(info, 3, "elementOffset", 0, kMaxBytes);
-  if ((buffer->dtype == DType::I32) != (data->dtype == DType::I32)) throw Error("FEED_INVALID", "data", format("%s into a buffer of %s.", dtype_name(data->dtype), dtype_name(buffer->dtype)));
+  if (dtype_is_float(buffer->dtype) != dtype_is_float(data->dtype)) throw Error("FEED_INVALID", "data", format("%s into a buffer of %s.", dtype_name(data->dtype), dtype_name(buffer->dtype)));
   check_range(*buffer, offset, static_cast<int64_t>(data->bytes.size() / dtype_size(data->dtype)));
   Engine* engine = entry.engine.get();
   return addon.submit(info.Env(), entry, [engine, buffer, data, offset]() -> MakeResult {
@@ -195,7 +196,8 @@ Napi::Value read_buffer(const Napi::CallbackInfo& info) {
   });
 }
 
-// loadBuffer(engine, buffer, path, byteOffset, byteLength, fileDtype, elementOffset) -> Promise<void>
+// loadBuffer(engine, buffer, path, byteOffset, byteLength, fileDtype, elementOffset, scales?) -> Promise<void>; with a buffer of scales
+// the first one is i8 and loaded whole
 Napi::Value load_buffer(const Napi::CallbackInfo& info) {
   Addon& addon = Addon::of(info.Env());
   EngineEntry& entry = addon.engine(info[0]);
@@ -204,8 +206,18 @@ Napi::Value load_buffer(const Napi::CallbackInfo& info) {
   if (range.dtype != "F32" && range.dtype != "F16" && range.dtype != "BF16") throw Error("TENSOR_DTYPE", "dtype", format("'%s' is not F32, F16 or BF16.", range.dtype.c_str()));
   if (buffer->dtype == DType::I32) throw Error("TENSOR_DTYPE", "buffer", "integers are not loaded from files.");
   const int64_t offset = integer(info, 6, "elementOffset", 0, kMaxBytes);
-  check_range(*buffer, offset, range.bytes / (range.dtype == "F32" ? 4 : 2));
+  const int64_t elements = range.bytes / (range.dtype == "F32" ? 4 : 2);
+  check_range(*buffer, offset, elements);
   Engine* engine = entry.engine.get();
+  if (buffer->dtype == DType::I8) {
+    auto scales = addon.buffer(entry, info[7]);
+    if (scales->dtype != DType::F32 || scales->elements < 1 || elements != buffer->elements || elements % scales->elements)
+      throw Error("ARGUMENT_INVALID", "scales", "an i8 buffer is loaded whole, with one f32 scale for each of its rows.");
+    return addon.submit(info.Env(), entry, [engine, buffer, scales, range]() -> MakeResult {
+      engine->load_int8(*buffer, *scales, range);
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  }
   return addon.submit(info.Env(), entry, [engine, buffer, range, offset]() -> MakeResult {
     engine->load(*buffer, range, offset);
     return [](Napi::Env env) { return env.Undefined(); };

@@ -11,9 +11,10 @@ enum class DType : int32_t {
   BF16 = 1,
   I32 = 2,
   F64 = 3,  // exists on the reference device only, where it stands in for every float type
+  I8 = 4,   // quantised weights (core/int8.h), in buffers only; the same on every device
 };
 
-constexpr int32_t kDTypeCount = 4;
+constexpr int32_t kDTypeCount = 5;
 
 inline size_t dtype_size(DType t) {
   switch (t) {
@@ -21,6 +22,7 @@ inline size_t dtype_size(DType t) {
     case DType::BF16: return 2;
     case DType::I32: return 4;
     case DType::F64: return 8;
+    case DType::I8: return 1;
   }
   return 0;
 }
@@ -31,11 +33,12 @@ inline const char* dtype_name(DType t) {
     case DType::BF16: return "bf16";
     case DType::I32: return "i32";
     case DType::F64: return "f64";
+    case DType::I8: return "i8";
   }
   return "?";
 }
 
-inline bool dtype_is_float(DType t) { return t != DType::I32; }
+inline bool dtype_is_float(DType t) { return t != DType::I32 && t != DType::I8; }
 
 // bfloat16 is the upper half of an IEEE float; rounding is to nearest even, NaN stays NaN.
 using bf16_t = uint16_t;

@@ -28,10 +28,11 @@ struct DimPattern {
   int32_t add;
 };
 
-enum DTypeRule { kAnyFloat, kF32, kI32, kAny, kAttrDType, kLike };
+enum DTypeRule { kAnyFloat, kFloatOrI8, kF32, kI32, kAny, kAttrDType, kLike };
 enum ShapeRule { kShapeAny, kShapeFree, kShapeLike, kShapeDims };
 enum OperandRole { kPlain, kOffsets, kIndex };
 enum AttrType { kInt, kFloat, kDTypeAttr };
+enum RuleKind { kAbsentEqual, kNeeds, kWithI8 };
 
 struct OperandSchema {
   const char* name;
@@ -52,8 +53,10 @@ struct AttrSchema {
   int32_t lo, hi;
 };
 
-// needs empty: where `operand` is absent, dimension a equals b. Else: where it is present, so are `needs`.
+// kAbsentEqual: where `operand` is absent, dimension a equals b. kNeeds: where it is present, so are `needs`. kWithI8: it is
+// present where operand a is i8, and only there.
 struct OpRule {
+  RuleKind kind;
   const char *operand, *a, *b;
   List<const char*> needs;
 };

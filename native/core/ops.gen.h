@@ -305,14 +305,15 @@ struct lora_linear {
   static constexpr int scale_slots = 3;
   static constexpr int s_in = 4;
   static constexpr int w = 5;
-  static constexpr int a = 6;
-  static constexpr int b = 7;
-  static constexpr int table = 8;
-  static constexpr int scale = 9;
-  static constexpr int mid = 10;
-  static constexpr int s_out = 11;
-  static constexpr int in_fixed = 5, in_group = 7;
-  static const Tensor& in(const Call& c, int operand, int i) { return c.in[operand < 5 ? operand : operand + i * 7]; }
+  static constexpr int w_scale = 6;
+  static constexpr int a = 7;
+  static constexpr int b = 8;
+  static constexpr int table = 9;
+  static constexpr int scale = 10;
+  static constexpr int mid = 11;
+  static constexpr int s_out = 12;
+  static constexpr int in_fixed = 5, in_group = 8;
+  static const Tensor& in(const Call& c, int operand, int i) { return c.in[operand < 5 ? operand : operand + i * 8]; }
   static constexpr int o_y = 0;
   static constexpr int out_fixed = 0, out_group = 1;
   static Tensor& out(const Call& c, int operand, int i) { return c.out[operand < 0 ? operand : operand + i * 1]; }
@@ -490,7 +491,8 @@ struct cross_entropy {
   static constexpr int x = 0;
   static constexpr int w = 1;
   static constexpr int labels = 2;
-  static constexpr int in_fixed = 3, in_group = 0;
+  static constexpr int w_scale = 3;
+  static constexpr int in_fixed = 4, in_group = 0;
   static constexpr int o_logp = 0;
   static constexpr int o_lse = 1;
   static constexpr int out_fixed = 2, out_group = 0;
@@ -815,110 +817,112 @@ inline constexpr DimPattern k70[] = {{"1", "S", 0}};
 inline constexpr DimPattern k71[] = {{"1", "Z", 0}};
 inline constexpr DimPattern k72[] = {{"1", "Z", 0}, {"1", "in", 0}};
 inline constexpr DimPattern k73[] = {{"1", "out_i", 0}, {"1", "in", 0}};
-inline constexpr DimPattern k74[] = {{"page_rank", "pages_i", 0}, {"1", "in", 0}};
-inline constexpr DimPattern k75[] = {{"page_rank", "pages_i", 0}, {"1", "out_i", 0}};
-inline constexpr DimPattern k76[] = {{"1", "S", 0}, {"1", "mp_i", 0}};
-inline constexpr DimPattern k77[] = {{"1", "pages_i", 0}};
-inline constexpr DimPattern k78[] = {{"1", "R", 0}, {"page_rank", "mp_i", 0}};
-inline constexpr DimPattern k79[] = {{"1", "Z", 0}, {"1", "out_i", 0}};
-inline constexpr OperandSchema k80[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k67, kPlain, 0, {}}, {"offsets", false, true, false, kI32, "", kShapeDims, "", k68, kOffsets, 0, k53}, {"slots", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k70}, {"scale_slots", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k71}, {"s_in", false, true, false, kF32, "", kShapeDims, "", k72, kPlain, 0, {}}, {"w", true, false, false, kAnyFloat, "", kShapeDims, "", k73, kPlain, 0, {}}, {"a", true, true, false, kAnyFloat, "", kShapeDims, "", k74, kPlain, 0, {}}, {"b", true, true, false, kAnyFloat, "", kShapeDims, "", k75, kPlain, 0, {}}, {"table", true, true, false, kI32, "", kShapeDims, "", k76, kIndex, -1, k77}, {"scale", true, true, false, kF32, "", kShapeDims, "", k70, kPlain, 0, {}}, {"mid", true, true, false, kF32, "", kShapeDims, "", k78, kPlain, 0, {}}, {"s_out", true, true, false, kF32, "", kShapeDims, "", k79, kPlain, 0, {}}};
-inline constexpr DimPattern k81[] = {{"1", "T", 0}, {"1", "out_i", 0}};
-inline constexpr OperandSchema k82[] = {{"y", true, false, false, kAttrDType, "", kShapeDims, "", k81, kPlain, 0, {}}};
-inline constexpr AttrSchema k83[] = {{"n", kInt, 1, 16}, {"page_rank", kInt, 1, 1024}, {"dtype", kDTypeAttr, 0, 0}};
-inline constexpr const char* k84[] = {"b", "table", "scale", "slots"};
-inline constexpr const char* k85[] = {"scale_slots"};
-inline constexpr const char* k86[] = {"a"};
-inline constexpr OpRule k87[] = {{"offsets", "T", "R", {}}, {"a", "", "", k84}, {"s_in", "", "", k85}, {"s_out", "", "", k85}, {"mid", "", "", k86}};
-inline constexpr OperandSchema k88[] = {{"offsets", false, true, false, kI32, "", kShapeDims, "", k68, kOffsets, 0, k53}, {"slots", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k70}, {"scale_slots", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k71}, {"s_in", false, true, false, kF32, "", kShapeDims, "", k72, kPlain, 0, {}}, {"dy", true, false, false, kAnyFloat, "", kShapeDims, "", k81, kPlain, 0, {}}, {"w", true, false, false, kAnyFloat, "", kShapeDims, "", k73, kPlain, 0, {}}, {"a", true, true, false, kAnyFloat, "", kShapeDims, "", k74, kPlain, 0, {}}, {"b", true, true, false, kAnyFloat, "", kShapeDims, "", k75, kPlain, 0, {}}, {"table", true, true, false, kI32, "", kShapeDims, "", k76, kIndex, -1, k77}, {"scale", true, true, false, kF32, "", kShapeDims, "", k70, kPlain, 0, {}}, {"mid", true, true, false, kF32, "", kShapeDims, "", k78, kPlain, 0, {}}, {"s_out", true, true, false, kF32, "", kShapeDims, "", k79, kPlain, 0, {}}};
-inline constexpr OperandSchema k89[] = {{"dx", false, false, false, kF32, "", kShapeDims, "", k67, kPlain, 0, {}}};
-inline constexpr AttrSchema k90[] = {{"n", kInt, 1, 16}, {"page_rank", kInt, 1, 1024}};
-inline constexpr DimPattern k91[] = {{"1", "T", 0}, {"1", "out", 0}};
-inline constexpr DimPattern k92[] = {{"page_rank", "pages", 0}, {"1", "in", 0}};
-inline constexpr DimPattern k93[] = {{"page_rank", "pages", 0}, {"1", "out", 0}};
-inline constexpr DimPattern k94[] = {{"1", "S", 0}, {"1", "mp", 0}};
-inline constexpr DimPattern k95[] = {{"1", "pages", 0}};
-inline constexpr DimPattern k96[] = {{"1", "R", 0}, {"page_rank", "mp", 0}};
-inline constexpr OperandSchema k97[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k67, kPlain, 0, {}}, {"offsets", false, true, false, kI32, "", kShapeDims, "", k68, kOffsets, 0, k53}, {"slots", false, false, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k70}, {"dy", false, false, false, kAnyFloat, "", kShapeDims, "", k91, kPlain, 0, {}}, {"a", false, false, false, kAnyFloat, "", kShapeDims, "", k92, kPlain, 0, {}}, {"b", false, false, false, kAnyFloat, "", kShapeDims, "", k93, kPlain, 0, {}}, {"table", false, false, false, kI32, "", kShapeDims, "", k94, kIndex, -1, k95}, {"scale", false, false, false, kF32, "", kShapeDims, "", k70, kPlain, 0, {}}, {"mid", false, true, false, kF32, "", kShapeDims, "", k96, kPlain, 0, {}}};
-inline constexpr OperandSchema k98[] = {{"da", false, false, false, kF32, "", kShapeDims, "", k92, kPlain, 0, {}}, {"db", false, false, false, kF32, "", kShapeDims, "", k93, kPlain, 0, {}}};
-inline constexpr AttrSchema k99[] = {{"page_rank", kInt, 1, 1024}};
-inline constexpr OpRule k100[] = {{"offsets", "T", "R", {}}};
-inline constexpr OperandSchema k101[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k67, kPlain, 0, {}}, {"dy", false, false, false, kAnyFloat, "", kShapeDims, "", k91, kPlain, 0, {}}};
-inline constexpr DimPattern k102[] = {{"1", "out", 0}, {"1", "in", 0}};
-inline constexpr OperandSchema k103[] = {{"dw", false, false, false, kF32, "", kShapeDims, "", k102, kPlain, 0, {}}};
-inline constexpr DimPattern k104[] = {{"1", "Tq", 0}, {"1", "I", 0}};
-inline constexpr DimPattern k105[] = {{"1", "Tk", 0}, {"1", "I", 0}};
-inline constexpr DimPattern k106[] = {{"1", "Tq", 0}};
-inline constexpr DimPattern k107[] = {{"1", "K", 1}};
-inline constexpr DimPattern k108[] = {{"1", "Tk", 0}};
-inline constexpr DimPattern k109[] = {{"1", "K", 0}};
-inline constexpr DimPattern k110[] = {{"1", "buckets", 0}, {"1", "heads", 0}};
-inline constexpr DimPattern k111[] = {{"page_len", "pages", 0}, {"1", "I", 0}};
-inline constexpr DimPattern k112[] = {{"page_len", "mp", 1}};
-inline constexpr DimPattern k113[] = {{"1", "S", 0}, {"1", "heads", 0}};
-inline constexpr OperandSchema k114[] = {{"q", false, false, false, kAnyFloat, "", kShapeDims, "", k104, kPlain, 0, {}}, {"k", false, false, false, kAnyFloat, "", kShapeDims, "", k105, kPlain, 0, {}}, {"v", false, false, false, kAnyFloat, "", kShapeDims, "", k105, kPlain, 0, {}}, {"q_offsets", false, true, false, kI32, "", kShapeDims, "", k68, kOffsets, 0, k106}, {"k_offsets", false, false, false, kI32, "", kShapeDims, "", k107, kOffsets, 0, k108}, {"kv_row", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k109}, {"bias", false, true, false, kAnyFloat, "", kShapeDims, "", k110, kPlain, 0, {}}, {"prefix_slot", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k70}, {"pk", false, true, false, kAnyFloat, "", kShapeDims, "", k111, kPlain, 0, {}}, {"pv", false, true, false, kAnyFloat, "", kShapeDims, "", k111, kPlain, 0, {}}, {"prefix_table", false, true, false, kI32, "", kShapeDims, "", k94, kIndex, -1, k95}, {"prefix_len", false, true, false, kI32, "", kShapeDims, "", k70, kIndex, 0, k112}, {"prefix_bias", false, true, false, kF32, "", kShapeDims, "", k113, kPlain, 0, {}}};
-inline constexpr DimPattern k115[] = {{"1", "Tq", 0}, {"1", "heads", 0}};
-inline constexpr OperandSchema k116[] = {{"o", false, false, false, kAttrDType, "", kShapeDims, "", k104, kPlain, 0, {}}, {"lse", false, true, false, kF32, "", kShapeDims, "", k115, kPlain, 0, {}}};
-inline constexpr AttrSchema k117[] = {{"heads", kInt, 1, 1024}, {"causal", kInt, 0, 1}, {"bidirectional", kInt, 0, 1}, {"max_distance", kInt, 1, 1048576}, {"page_len", kInt, 1, 4096}, {"policy", kInt, 0, 1}, {"dtype", kDTypeAttr, 0, 0}};
-inline constexpr const char* k118[] = {"pv", "prefix_table", "prefix_len", "prefix_slot"};
-inline constexpr const char* k119[] = {"pk"};
-inline constexpr OpRule k120[] = {{"q_offsets", "Tq", "R", {}}, {"kv_row", "K", "R", {}}, {"pk", "", "", k118}, {"prefix_bias", "", "", k119}};
-inline constexpr OperandSchema k121[] = {{"q", false, false, false, kAnyFloat, "", kShapeDims, "", k104, kPlain, 0, {}}, {"k", false, false, false, kAnyFloat, "", kShapeDims, "", k105, kPlain, 0, {}}, {"v", false, false, false, kAnyFloat, "", kShapeDims, "", k105, kPlain, 0, {}}, {"q_offsets", false, true, false, kI32, "", kShapeDims, "", k68, kOffsets, 0, k106}, {"k_offsets", false, false, false, kI32, "", kShapeDims, "", k107, kOffsets, 0, k108}, {"kv_row", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k109}, {"bias", false, true, false, kAnyFloat, "", kShapeDims, "", k110, kPlain, 0, {}}, {"prefix_slot", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k70}, {"pk", false, true, false, kAnyFloat, "", kShapeDims, "", k111, kPlain, 0, {}}, {"pv", false, true, false, kAnyFloat, "", kShapeDims, "", k111, kPlain, 0, {}}, {"prefix_table", false, true, false, kI32, "", kShapeDims, "", k94, kIndex, -1, k95}, {"prefix_len", false, true, false, kI32, "", kShapeDims, "", k70, kIndex, 0, k112}, {"prefix_bias", false, true, false, kF32, "", kShapeDims, "", k113, kPlain, 0, {}}, {"o", false, false, false, kAnyFloat, "", kShapeDims, "", k104, kPlain, 0, {}}, {"lse", false, false, false, kF32, "", kShapeDims, "", k115, kPlain, 0, {}}, {"do", false, false, false, kAnyFloat, "", kShapeDims, "", k104, kPlain, 0, {}}};
-inline constexpr OperandSchema k122[] = {{"dq", false, false, false, kF32, "", kShapeDims, "", k104, kPlain, 0, {}}, {"dk", false, false, false, kF32, "", kShapeDims, "", k105, kPlain, 0, {}}, {"dv", false, false, false, kF32, "", kShapeDims, "", k105, kPlain, 0, {}}, {"dbias", false, true, false, kF32, "", kShapeDims, "", k110, kPlain, 0, {}}, {"dpk", false, true, false, kF32, "", kShapeDims, "", k111, kPlain, 0, {}}, {"dpv", false, true, false, kF32, "", kShapeDims, "", k111, kPlain, 0, {}}, {"dprefix_bias", false, true, false, kF32, "", kShapeDims, "", k113, kPlain, 0, {}}};
-inline constexpr AttrSchema k123[] = {{"heads", kInt, 1, 1024}, {"causal", kInt, 0, 1}, {"bidirectional", kInt, 0, 1}, {"max_distance", kInt, 1, 1048576}, {"page_len", kInt, 1, 4096}, {"policy", kInt, 0, 1}};
-inline constexpr DimPattern k124[] = {{"1", "R", 0}, {"1", "I", 0}};
-inline constexpr DimPattern k125[] = {{"cache_len", "C", 0}, {"1", "I", 0}};
-inline constexpr DimPattern k126[] = {{"1", "cache_len", 1}};
-inline constexpr DimPattern k127[] = {{"1", "R", 0}, {"1", "cache_len", 0}};
-inline constexpr DimPattern k128[] = {{"1", "C", 0}};
-inline constexpr OperandSchema k129[] = {{"q", false, false, false, kAnyFloat, "", kShapeDims, "", k124, kPlain, 0, {}}, {"k", false, false, false, kAnyFloat, "", kShapeDims, "", k125, kPlain, 0, {}}, {"v", false, false, false, kAnyFloat, "", kShapeDims, "", k125, kPlain, 0, {}}, {"length", false, false, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k126}, {"ancestors", false, true, false, kI32, "", kShapeDims, "", k127, kIndex, 0, k128}, {"bias", false, true, false, kAnyFloat, "", kShapeDims, "", k110, kPlain, 0, {}}, {"prefix_slot", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k70}, {"pk", false, true, false, kAnyFloat, "", kShapeDims, "", k111, kPlain, 0, {}}, {"pv", false, true, false, kAnyFloat, "", kShapeDims, "", k111, kPlain, 0, {}}, {"prefix_table", false, true, false, kI32, "", kShapeDims, "", k94, kIndex, -1, k95}, {"prefix_len", false, true, false, kI32, "", kShapeDims, "", k70, kIndex, 0, k112}, {"prefix_bias", false, true, false, kF32, "", kShapeDims, "", k113, kPlain, 0, {}}};
-inline constexpr OperandSchema k130[] = {{"o", false, false, false, kAttrDType, "", kShapeDims, "", k124, kPlain, 0, {}}};
-inline constexpr AttrSchema k131[] = {{"heads", kInt, 1, 1024}, {"cache_len", kInt, 1, 1048576}, {"max_distance", kInt, 1, 1048576}, {"page_len", kInt, 1, 4096}, {"policy", kInt, 0, 1}, {"dtype", kDTypeAttr, 0, 0}};
-inline constexpr OpRule k132[] = {{"pk", "", "", k118}, {"prefix_bias", "", "", k119}};
-inline constexpr OperandSchema k133[] = {{"cache", false, false, true, kAnyFloat, "", kShapeDims, "", k125, kPlain, 0, {}}, {"x", false, false, false, kAnyFloat, "", kShapeDims, "", k124, kPlain, 0, {}}, {"length", false, false, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k126}};
-inline constexpr AttrSchema k134[] = {{"cache_len", kInt, 1, 1048576}};
-inline constexpr DimPattern k135[] = {{"1", "N", 0}, {"1", "d", 0}};
-inline constexpr DimPattern k136[] = {{"1", "hid", 0}, {"1", "d", 0}};
-inline constexpr DimPattern k137[] = {{"1", "hid", 0}};
-inline constexpr DimPattern k138[] = {{"1", "out_i", 0}, {"1", "hid", 0}};
-inline constexpr DimPattern k139[] = {{"1", "out_i", 0}};
-inline constexpr OperandSchema k140[] = {{"u", false, false, false, kAnyFloat, "", kShapeDims, "", k135, kPlain, 0, {}}, {"w1", false, false, false, kAnyFloat, "", kShapeDims, "", k136, kPlain, 0, {}}, {"b1", false, false, false, kAnyFloat, "", kShapeDims, "", k137, kPlain, 0, {}}, {"w2", true, false, false, kAnyFloat, "", kShapeDims, "", k138, kPlain, 0, {}}, {"b2", true, false, false, kAnyFloat, "", kShapeDims, "", k139, kPlain, 0, {}}};
-inline constexpr DimPattern k141[] = {{"1", "N", 0}, {"1", "hid", 0}};
-inline constexpr DimPattern k142[] = {{"1", "N", 0}, {"1", "out_i", 0}};
-inline constexpr OperandSchema k143[] = {{"t", false, false, false, kF32, "", kShapeDims, "", k141, kPlain, 0, {}}, {"y", true, false, false, kF32, "", kShapeDims, "", k142, kPlain, 0, {}}};
-inline constexpr AttrSchema k144[] = {{"n", kInt, 1, 512}, {"output_scale", kFloat, 0, 0}};
-inline constexpr OperandSchema k145[] = {{"u", false, false, false, kAnyFloat, "", kShapeDims, "", k135, kPlain, 0, {}}, {"w1", false, false, false, kAnyFloat, "", kShapeDims, "", k136, kPlain, 0, {}}, {"t", false, false, false, kF32, "", kShapeDims, "", k141, kPlain, 0, {}}, {"w2", true, false, false, kAnyFloat, "", kShapeDims, "", k138, kPlain, 0, {}}, {"dy", true, false, false, kAnyFloat, "", kShapeDims, "", k142, kPlain, 0, {}}};
-inline constexpr OperandSchema k146[] = {{"du", false, false, false, kF32, "", kShapeDims, "", k135, kPlain, 0, {}}, {"dw1", false, false, false, kF32, "", kShapeDims, "", k136, kPlain, 0, {}}, {"db1", false, false, false, kF32, "", kShapeDims, "", k137, kPlain, 0, {}}, {"dw2", true, false, false, kF32, "", kShapeDims, "", k138, kPlain, 0, {}}, {"db2", true, false, false, kF32, "", kShapeDims, "", k139, kPlain, 0, {}}};
-inline constexpr DimPattern k147[] = {{"1", "V", 0}};
-inline constexpr OperandSchema k148[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k56, kPlain, 0, {}}, {"w", false, false, false, kAnyFloat, "", kShapeDims, "", k51, kPlain, 0, {}}, {"labels", false, false, false, kI32, "", kShapeDims, "", k53, kIndex, -1, k147}};
-inline constexpr OperandSchema k149[] = {{"logp", false, false, false, kF32, "", kShapeDims, "", k53, kPlain, 0, {}}, {"lse", false, false, false, kF32, "", kShapeDims, "", k53, kPlain, 0, {}}};
-inline constexpr AttrSchema k150[] = {{"scale", kFloat, 0, 0}};
-inline constexpr OperandSchema k151[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k56, kPlain, 0, {}}, {"w", false, false, false, kAnyFloat, "", kShapeDims, "", k51, kPlain, 0, {}}, {"labels", false, false, false, kI32, "", kShapeDims, "", k53, kIndex, -1, k147}, {"lse", false, false, false, kF32, "", kShapeDims, "", k53, kPlain, 0, {}}, {"g", false, false, false, kF32, "", kShapeDims, "", k53, kPlain, 0, {}}};
-inline constexpr OperandSchema k152[] = {{"dx", false, false, false, kF32, "", kShapeDims, "", k56, kPlain, 0, {}}, {"dw", false, true, false, kF32, "", kShapeDims, "", k51, kPlain, 0, {}}};
-inline constexpr DimPattern k153[] = {{"1", "R", 0}, {"1", "V", 0}};
-inline constexpr OperandSchema k154[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k153, kPlain, 0, {}}};
-inline constexpr OperandSchema k155[] = {{"y", false, false, false, kF32, "", kShapeDims, "", k153, kPlain, 0, {}}};
-inline constexpr DimPattern k156[] = {{"1", "R", 0}, {"1", "H", 0}};
-inline constexpr DimPattern k157[] = {{"1", "H", 1}};
-inline constexpr DimPattern k158[] = {{"1", "E", 0}};
-inline constexpr DimPattern k159[] = {{"1", "B", 0}, {"1", "L", 0}};
-inline constexpr DimPattern k160[] = {{"1", "U", 0}};
-inline constexpr OperandSchema k161[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k153, kPlain, 0, {}}, {"history", false, false, false, kI32, "", kShapeDims, "", k156, kIndex, 0, k147}, {"length", false, false, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k157}, {"eos", false, true, false, kI32, "", kShapeDims, "", k158, kIndex, 0, k147}, {"banned", false, true, false, kI32, "", kShapeDims, "", k159, kIndex, -1, k147}, {"suppress", false, true, false, kI32, "", kShapeDims, "", k160, kIndex, 0, k147}};
-inline constexpr AttrSchema k162[] = {{"repetition_penalty", kFloat, 0, 0}, {"no_repeat_ngram", kInt, 0, 1048576}, {"min_length", kInt, 0, 1048576}};
-inline constexpr DimPattern k163[] = {{"1", "R", 0}, {"1", "k", 0}};
-inline constexpr OperandSchema k164[] = {{"value", false, false, false, kF32, "", kShapeDims, "", k163, kPlain, 0, {}}, {"id", false, false, false, kI32, "", kShapeDims, "", k163, kPlain, 0, {}}};
-inline constexpr AttrSchema k165[] = {{"k", kInt, 1, 4096}};
-inline constexpr DimPattern k166[] = {{"1", "R", 0}, {"0", "", 4}};
-inline constexpr DimPattern k167[] = {{"1", "R", 0}, {"0", "", 2}};
-inline constexpr OperandSchema k168[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k153, kPlain, 0, {}}, {"token", false, false, true, kI32, "", kShapeDims, "", k69, kPlain, 0, {}}, {"length", false, false, true, kI32, "", kShapeDims, "", k69, kIndex, 0, k157}, {"done", false, false, true, kI32, "", kShapeDims, "", k69, kPlain, 0, {}}, {"history", false, false, true, kI32, "", kShapeDims, "", k156, kPlain, 0, {}}, {"params", false, false, false, kF32, "", kShapeDims, "", k166, kPlain, 0, {}}, {"seed", false, false, false, kI32, "", kShapeDims, "", k167, kPlain, 0, {}}, {"eos", false, false, false, kI32, "", kShapeDims, "", k158, kIndex, 0, k147}};
-inline constexpr OperandSchema k169[] = {{"next", false, false, false, kI32, "", kShapeDims, "", k69, kPlain, 0, {}}, {"logp", false, false, false, kF32, "", kShapeDims, "", k69, kPlain, 0, {}}, {"stop", false, false, false, kI32, "", kShapeDims, "", k25, kPlain, 0, {}}};
-inline constexpr AttrSchema k170[] = {{"pad", kInt, 0, 2147483647}};
-inline constexpr DimPattern k171[] = {{"1", "N", 0}, {"1", "R", 0}, {"1", "C", 0}};
-inline constexpr DimPattern k172[] = {{"1", "N", 0}, {"1", "R", 0}};
-inline constexpr DimPattern k173[] = {{"0", "", 2}};
-inline constexpr OperandSchema k174[] = {{"param", false, false, true, kF32, "", kShapeDims, "", k171, kPlain, 0, {}}, {"row", false, false, true, kF32, "", kShapeDims, "", k172, kPlain, 0, {}}, {"col", false, false, true, kF32, "", kShapeDims, "", k10, kPlain, 0, {}}, {"m", false, true, true, kF32, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"copy", false, true, true, kAnyFloat, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"grad", false, false, false, kF32, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"rates", false, false, false, kF32, "", kShapeDims, "", k173, kPlain, 0, {}}, {"gscale", false, false, false, kF32, "", kShapeDims, "", k25, kPlain, 0, {}}};
-inline constexpr AttrSchema k175[] = {{"beta1", kFloat, 0, 0}, {"eps1", kFloat, 0, 0}, {"eps2", kFloat, 0, 0}, {"clip_threshold", kFloat, 0, 0}, {"weight_decay", kFloat, 0, 0}, {"lr_scale", kFloat, 0, 0}, {"scale_parameter", kInt, 0, 1}};
-inline constexpr OperandSchema k176[] = {{"param", false, false, true, kF32, "", kShapeAny, "", {}, kPlain, 0, {}}, {"v", false, false, true, kF32, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"m", false, true, true, kF32, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"copy", false, true, true, kAnyFloat, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"grad", false, false, false, kF32, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"rates", false, false, false, kF32, "", kShapeDims, "", k173, kPlain, 0, {}}, {"gscale", false, false, false, kF32, "", kShapeDims, "", k25, kPlain, 0, {}}};
-inline constexpr OperandSchema k177[] = {{"mean", false, false, true, kF32, "", kShapeAny, "", {}, kPlain, 0, {}}, {"x", false, false, false, kF32, "", kShapeLike, "mean", {}, kPlain, 0, {}}, {"rate", false, false, false, kF32, "", kShapeDims, "", k25, kPlain, 0, {}}, {"gscale", false, false, false, kF32, "", kShapeDims, "", k25, kPlain, 0, {}}};
+inline constexpr DimPattern k74[] = {{"1", "out_i", 0}};
+inline constexpr DimPattern k75[] = {{"page_rank", "pages_i", 0}, {"1", "in", 0}};
+inline constexpr DimPattern k76[] = {{"page_rank", "pages_i", 0}, {"1", "out_i", 0}};
+inline constexpr DimPattern k77[] = {{"1", "S", 0}, {"1", "mp_i", 0}};
+inline constexpr DimPattern k78[] = {{"1", "pages_i", 0}};
+inline constexpr DimPattern k79[] = {{"1", "R", 0}, {"page_rank", "mp_i", 0}};
+inline constexpr DimPattern k80[] = {{"1", "Z", 0}, {"1", "out_i", 0}};
+inline constexpr OperandSchema k81[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k67, kPlain, 0, {}}, {"offsets", false, true, false, kI32, "", kShapeDims, "", k68, kOffsets, 0, k53}, {"slots", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k70}, {"scale_slots", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k71}, {"s_in", false, true, false, kF32, "", kShapeDims, "", k72, kPlain, 0, {}}, {"w", true, false, false, kFloatOrI8, "", kShapeDims, "", k73, kPlain, 0, {}}, {"w_scale", true, true, false, kF32, "", kShapeDims, "", k74, kPlain, 0, {}}, {"a", true, true, false, kAnyFloat, "", kShapeDims, "", k75, kPlain, 0, {}}, {"b", true, true, false, kAnyFloat, "", kShapeDims, "", k76, kPlain, 0, {}}, {"table", true, true, false, kI32, "", kShapeDims, "", k77, kIndex, -1, k78}, {"scale", true, true, false, kF32, "", kShapeDims, "", k70, kPlain, 0, {}}, {"mid", true, true, false, kF32, "", kShapeDims, "", k79, kPlain, 0, {}}, {"s_out", true, true, false, kF32, "", kShapeDims, "", k80, kPlain, 0, {}}};
+inline constexpr DimPattern k82[] = {{"1", "T", 0}, {"1", "out_i", 0}};
+inline constexpr OperandSchema k83[] = {{"y", true, false, false, kAttrDType, "", kShapeDims, "", k82, kPlain, 0, {}}};
+inline constexpr AttrSchema k84[] = {{"n", kInt, 1, 16}, {"page_rank", kInt, 1, 1024}, {"dtype", kDTypeAttr, 0, 0}};
+inline constexpr const char* k85[] = {"b", "table", "scale", "slots"};
+inline constexpr const char* k86[] = {"scale_slots"};
+inline constexpr const char* k87[] = {"a"};
+inline constexpr OpRule k88[] = {{kAbsentEqual, "offsets", "T", "R", {}}, {kNeeds, "a", "", "", k85}, {kNeeds, "s_in", "", "", k86}, {kNeeds, "s_out", "", "", k86}, {kNeeds, "mid", "", "", k87}, {kWithI8, "w_scale", "w", "", {}}};
+inline constexpr OperandSchema k89[] = {{"offsets", false, true, false, kI32, "", kShapeDims, "", k68, kOffsets, 0, k53}, {"slots", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k70}, {"scale_slots", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k71}, {"s_in", false, true, false, kF32, "", kShapeDims, "", k72, kPlain, 0, {}}, {"dy", true, false, false, kAnyFloat, "", kShapeDims, "", k82, kPlain, 0, {}}, {"w", true, false, false, kAnyFloat, "", kShapeDims, "", k73, kPlain, 0, {}}, {"a", true, true, false, kAnyFloat, "", kShapeDims, "", k75, kPlain, 0, {}}, {"b", true, true, false, kAnyFloat, "", kShapeDims, "", k76, kPlain, 0, {}}, {"table", true, true, false, kI32, "", kShapeDims, "", k77, kIndex, -1, k78}, {"scale", true, true, false, kF32, "", kShapeDims, "", k70, kPlain, 0, {}}, {"mid", true, true, false, kF32, "", kShapeDims, "", k79, kPlain, 0, {}}, {"s_out", true, true, false, kF32, "", kShapeDims, "", k80, kPlain, 0, {}}};
+inline constexpr OperandSchema k90[] = {{"dx", false, false, false, kF32, "", kShapeDims, "", k67, kPlain, 0, {}}};
+inline constexpr AttrSchema k91[] = {{"n", kInt, 1, 16}, {"page_rank", kInt, 1, 1024}};
+inline constexpr OpRule k92[] = {{kAbsentEqual, "offsets", "T", "R", {}}, {kNeeds, "a", "", "", k85}, {kNeeds, "s_in", "", "", k86}, {kNeeds, "s_out", "", "", k86}, {kNeeds, "mid", "", "", k87}};
+inline constexpr DimPattern k93[] = {{"1", "T", 0}, {"1", "out", 0}};
+inline constexpr DimPattern k94[] = {{"page_rank", "pages", 0}, {"1", "in", 0}};
+inline constexpr DimPattern k95[] = {{"page_rank", "pages", 0}, {"1", "out", 0}};
+inline constexpr DimPattern k96[] = {{"1", "S", 0}, {"1", "mp", 0}};
+inline constexpr DimPattern k97[] = {{"1", "pages", 0}};
+inline constexpr DimPattern k98[] = {{"1", "R", 0}, {"page_rank", "mp", 0}};
+inline constexpr OperandSchema k99[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k67, kPlain, 0, {}}, {"offsets", false, true, false, kI32, "", kShapeDims, "", k68, kOffsets, 0, k53}, {"slots", false, false, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k70}, {"dy", false, false, false, kAnyFloat, "", kShapeDims, "", k93, kPlain, 0, {}}, {"a", false, false, false, kAnyFloat, "", kShapeDims, "", k94, kPlain, 0, {}}, {"b", false, false, false, kAnyFloat, "", kShapeDims, "", k95, kPlain, 0, {}}, {"table", false, false, false, kI32, "", kShapeDims, "", k96, kIndex, -1, k97}, {"scale", false, false, false, kF32, "", kShapeDims, "", k70, kPlain, 0, {}}, {"mid", false, true, false, kF32, "", kShapeDims, "", k98, kPlain, 0, {}}};
+inline constexpr OperandSchema k100[] = {{"da", false, false, false, kF32, "", kShapeDims, "", k94, kPlain, 0, {}}, {"db", false, false, false, kF32, "", kShapeDims, "", k95, kPlain, 0, {}}};
+inline constexpr AttrSchema k101[] = {{"page_rank", kInt, 1, 1024}};
+inline constexpr OpRule k102[] = {{kAbsentEqual, "offsets", "T", "R", {}}};
+inline constexpr OperandSchema k103[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k67, kPlain, 0, {}}, {"dy", false, false, false, kAnyFloat, "", kShapeDims, "", k93, kPlain, 0, {}}};
+inline constexpr DimPattern k104[] = {{"1", "out", 0}, {"1", "in", 0}};
+inline constexpr OperandSchema k105[] = {{"dw", false, false, false, kF32, "", kShapeDims, "", k104, kPlain, 0, {}}};
+inline constexpr DimPattern k106[] = {{"1", "Tq", 0}, {"1", "I", 0}};
+inline constexpr DimPattern k107[] = {{"1", "Tk", 0}, {"1", "I", 0}};
+inline constexpr DimPattern k108[] = {{"1", "Tq", 0}};
+inline constexpr DimPattern k109[] = {{"1", "K", 1}};
+inline constexpr DimPattern k110[] = {{"1", "Tk", 0}};
+inline constexpr DimPattern k111[] = {{"1", "K", 0}};
+inline constexpr DimPattern k112[] = {{"1", "buckets", 0}, {"1", "heads", 0}};
+inline constexpr DimPattern k113[] = {{"page_len", "pages", 0}, {"1", "I", 0}};
+inline constexpr DimPattern k114[] = {{"page_len", "mp", 1}};
+inline constexpr DimPattern k115[] = {{"1", "S", 0}, {"1", "heads", 0}};
+inline constexpr OperandSchema k116[] = {{"q", false, false, false, kAnyFloat, "", kShapeDims, "", k106, kPlain, 0, {}}, {"k", false, false, false, kAnyFloat, "", kShapeDims, "", k107, kPlain, 0, {}}, {"v", false, false, false, kAnyFloat, "", kShapeDims, "", k107, kPlain, 0, {}}, {"q_offsets", false, true, false, kI32, "", kShapeDims, "", k68, kOffsets, 0, k108}, {"k_offsets", false, false, false, kI32, "", kShapeDims, "", k109, kOffsets, 0, k110}, {"kv_row", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k111}, {"bias", false, true, false, kAnyFloat, "", kShapeDims, "", k112, kPlain, 0, {}}, {"prefix_slot", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k70}, {"pk", false, true, false, kAnyFloat, "", kShapeDims, "", k113, kPlain, 0, {}}, {"pv", false, true, false, kAnyFloat, "", kShapeDims, "", k113, kPlain, 0, {}}, {"prefix_table", false, true, false, kI32, "", kShapeDims, "", k96, kIndex, -1, k97}, {"prefix_len", false, true, false, kI32, "", kShapeDims, "", k70, kIndex, 0, k114}, {"prefix_bias", false, true, false, kF32, "", kShapeDims, "", k115, kPlain, 0, {}}};
+inline constexpr DimPattern k117[] = {{"1", "Tq", 0}, {"1", "heads", 0}};
+inline constexpr OperandSchema k118[] = {{"o", false, false, false, kAttrDType, "", kShapeDims, "", k106, kPlain, 0, {}}, {"lse", false, true, false, kF32, "", kShapeDims, "", k117, kPlain, 0, {}}};
+inline constexpr AttrSchema k119[] = {{"heads", kInt, 1, 1024}, {"causal", kInt, 0, 1}, {"bidirectional", kInt, 0, 1}, {"max_distance", kInt, 1, 1048576}, {"page_len", kInt, 1, 4096}, {"policy", kInt, 0, 1}, {"dtype", kDTypeAttr, 0, 0}};
+inline constexpr const char* k120[] = {"pv", "prefix_table", "prefix_len", "prefix_slot"};
+inline constexpr const char* k121[] = {"pk"};
+inline constexpr OpRule k122[] = {{kAbsentEqual, "q_offsets", "Tq", "R", {}}, {kAbsentEqual, "kv_row", "K", "R", {}}, {kNeeds, "pk", "", "", k120}, {kNeeds, "prefix_bias", "", "", k121}};
+inline constexpr OperandSchema k123[] = {{"q", false, false, false, kAnyFloat, "", kShapeDims, "", k106, kPlain, 0, {}}, {"k", false, false, false, kAnyFloat, "", kShapeDims, "", k107, kPlain, 0, {}}, {"v", false, false, false, kAnyFloat, "", kShapeDims, "", k107, kPlain, 0, {}}, {"q_offsets", false, true, false, kI32, "", kShapeDims, "", k68, kOffsets, 0, k108}, {"k_offsets", false, false, false, kI32, "", kShapeDims, "", k109, kOffsets, 0, k110}, {"kv_row", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k111}, {"bias", false, true, false, kAnyFloat, "", kShapeDims, "", k112, kPlain, 0, {}}, {"prefix_slot", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k70}, {"pk", false, true, false, kAnyFloat, "", kShapeDims, "", k113, kPlain, 0, {}}, {"pv", false, true, false, kAnyFloat, "", kShapeDims, "", k113, kPlain, 0, {}}, {"prefix_table", false, true, false, kI32, "", kShapeDims, "", k96, kIndex, -1, k97}, {"prefix_len", false, true, false, kI32, "", kShapeDims, "", k70, kIndex, 0, k114}, {"prefix_bias", false, true, false, kF32, "", kShapeDims, "", k115, kPlain, 0, {}}, {"o", false, false, false, kAnyFloat, "", kShapeDims, "", k106, kPlain, 0, {}}, {"lse", false, false, false, kF32, "", kShapeDims, "", k117, kPlain, 0, {}}, {"do", false, false, false, kAnyFloat, "", kShapeDims, "", k106, kPlain, 0, {}}};
+inline constexpr OperandSchema k124[] = {{"dq", false, false, false, kF32, "", kShapeDims, "", k106, kPlain, 0, {}}, {"dk", false, false, false, kF32, "", kShapeDims, "", k107, kPlain, 0, {}}, {"dv", false, false, false, kF32, "", kShapeDims, "", k107, kPlain, 0, {}}, {"dbias", false, true, false, kF32, "", kShapeDims, "", k112, kPlain, 0, {}}, {"dpk", false, true, false, kF32, "", kShapeDims, "", k113, kPlain, 0, {}}, {"dpv", false, true, false, kF32, "", kShapeDims, "", k113, kPlain, 0, {}}, {"dprefix_bias", false, true, false, kF32, "", kShapeDims, "", k115, kPlain, 0, {}}};
+inline constexpr AttrSchema k125[] = {{"heads", kInt, 1, 1024}, {"causal", kInt, 0, 1}, {"bidirectional", kInt, 0, 1}, {"max_distance", kInt, 1, 1048576}, {"page_len", kInt, 1, 4096}, {"policy", kInt, 0, 1}};
+inline constexpr DimPattern k126[] = {{"1", "R", 0}, {"1", "I", 0}};
+inline constexpr DimPattern k127[] = {{"cache_len", "C", 0}, {"1", "I", 0}};
+inline constexpr DimPattern k128[] = {{"1", "cache_len", 1}};
+inline constexpr DimPattern k129[] = {{"1", "R", 0}, {"1", "cache_len", 0}};
+inline constexpr DimPattern k130[] = {{"1", "C", 0}};
+inline constexpr OperandSchema k131[] = {{"q", false, false, false, kAnyFloat, "", kShapeDims, "", k126, kPlain, 0, {}}, {"k", false, false, false, kAnyFloat, "", kShapeDims, "", k127, kPlain, 0, {}}, {"v", false, false, false, kAnyFloat, "", kShapeDims, "", k127, kPlain, 0, {}}, {"length", false, false, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k128}, {"ancestors", false, true, false, kI32, "", kShapeDims, "", k129, kIndex, 0, k130}, {"bias", false, true, false, kAnyFloat, "", kShapeDims, "", k112, kPlain, 0, {}}, {"prefix_slot", false, true, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k70}, {"pk", false, true, false, kAnyFloat, "", kShapeDims, "", k113, kPlain, 0, {}}, {"pv", false, true, false, kAnyFloat, "", kShapeDims, "", k113, kPlain, 0, {}}, {"prefix_table", false, true, false, kI32, "", kShapeDims, "", k96, kIndex, -1, k97}, {"prefix_len", false, true, false, kI32, "", kShapeDims, "", k70, kIndex, 0, k114}, {"prefix_bias", false, true, false, kF32, "", kShapeDims, "", k115, kPlain, 0, {}}};
+inline constexpr OperandSchema k132[] = {{"o", false, false, false, kAttrDType, "", kShapeDims, "", k126, kPlain, 0, {}}};
+inline constexpr AttrSchema k133[] = {{"heads", kInt, 1, 1024}, {"cache_len", kInt, 1, 1048576}, {"max_distance", kInt, 1, 1048576}, {"page_len", kInt, 1, 4096}, {"policy", kInt, 0, 1}, {"dtype", kDTypeAttr, 0, 0}};
+inline constexpr OpRule k134[] = {{kNeeds, "pk", "", "", k120}, {kNeeds, "prefix_bias", "", "", k121}};
+inline constexpr OperandSchema k135[] = {{"cache", false, false, true, kAnyFloat, "", kShapeDims, "", k127, kPlain, 0, {}}, {"x", false, false, false, kAnyFloat, "", kShapeDims, "", k126, kPlain, 0, {}}, {"length", false, false, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k128}};
+inline constexpr AttrSchema k136[] = {{"cache_len", kInt, 1, 1048576}};
+inline constexpr DimPattern k137[] = {{"1", "N", 0}, {"1", "d", 0}};
+inline constexpr DimPattern k138[] = {{"1", "hid", 0}, {"1", "d", 0}};
+inline constexpr DimPattern k139[] = {{"1", "hid", 0}};
+inline constexpr DimPattern k140[] = {{"1", "out_i", 0}, {"1", "hid", 0}};
+inline constexpr OperandSchema k141[] = {{"u", false, false, false, kAnyFloat, "", kShapeDims, "", k137, kPlain, 0, {}}, {"w1", false, false, false, kAnyFloat, "", kShapeDims, "", k138, kPlain, 0, {}}, {"b1", false, false, false, kAnyFloat, "", kShapeDims, "", k139, kPlain, 0, {}}, {"w2", true, false, false, kAnyFloat, "", kShapeDims, "", k140, kPlain, 0, {}}, {"b2", true, false, false, kAnyFloat, "", kShapeDims, "", k74, kPlain, 0, {}}};
+inline constexpr DimPattern k142[] = {{"1", "N", 0}, {"1", "hid", 0}};
+inline constexpr DimPattern k143[] = {{"1", "N", 0}, {"1", "out_i", 0}};
+inline constexpr OperandSchema k144[] = {{"t", false, false, false, kF32, "", kShapeDims, "", k142, kPlain, 0, {}}, {"y", true, false, false, kF32, "", kShapeDims, "", k143, kPlain, 0, {}}};
+inline constexpr AttrSchema k145[] = {{"n", kInt, 1, 512}, {"output_scale", kFloat, 0, 0}};
+inline constexpr OperandSchema k146[] = {{"u", false, false, false, kAnyFloat, "", kShapeDims, "", k137, kPlain, 0, {}}, {"w1", false, false, false, kAnyFloat, "", kShapeDims, "", k138, kPlain, 0, {}}, {"t", false, false, false, kF32, "", kShapeDims, "", k142, kPlain, 0, {}}, {"w2", true, false, false, kAnyFloat, "", kShapeDims, "", k140, kPlain, 0, {}}, {"dy", true, false, false, kAnyFloat, "", kShapeDims, "", k143, kPlain, 0, {}}};
+inline constexpr OperandSchema k147[] = {{"du", false, false, false, kF32, "", kShapeDims, "", k137, kPlain, 0, {}}, {"dw1", false, false, false, kF32, "", kShapeDims, "", k138, kPlain, 0, {}}, {"db1", false, false, false, kF32, "", kShapeDims, "", k139, kPlain, 0, {}}, {"dw2", true, false, false, kF32, "", kShapeDims, "", k140, kPlain, 0, {}}, {"db2", true, false, false, kF32, "", kShapeDims, "", k74, kPlain, 0, {}}};
+inline constexpr DimPattern k148[] = {{"1", "V", 0}};
+inline constexpr OperandSchema k149[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k56, kPlain, 0, {}}, {"w", false, false, false, kFloatOrI8, "", kShapeDims, "", k51, kPlain, 0, {}}, {"labels", false, false, false, kI32, "", kShapeDims, "", k53, kIndex, -1, k148}, {"w_scale", false, true, false, kF32, "", kShapeDims, "", k148, kPlain, 0, {}}};
+inline constexpr OperandSchema k150[] = {{"logp", false, false, false, kF32, "", kShapeDims, "", k53, kPlain, 0, {}}, {"lse", false, false, false, kF32, "", kShapeDims, "", k53, kPlain, 0, {}}};
+inline constexpr AttrSchema k151[] = {{"scale", kFloat, 0, 0}};
+inline constexpr OpRule k152[] = {{kWithI8, "w_scale", "w", "", {}}};
+inline constexpr OperandSchema k153[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k56, kPlain, 0, {}}, {"w", false, false, false, kAnyFloat, "", kShapeDims, "", k51, kPlain, 0, {}}, {"labels", false, false, false, kI32, "", kShapeDims, "", k53, kIndex, -1, k148}, {"lse", false, false, false, kF32, "", kShapeDims, "", k53, kPlain, 0, {}}, {"g", false, false, false, kF32, "", kShapeDims, "", k53, kPlain, 0, {}}};
+inline constexpr OperandSchema k154[] = {{"dx", false, false, false, kF32, "", kShapeDims, "", k56, kPlain, 0, {}}, {"dw", false, true, false, kF32, "", kShapeDims, "", k51, kPlain, 0, {}}};
+inline constexpr DimPattern k155[] = {{"1", "R", 0}, {"1", "V", 0}};
+inline constexpr OperandSchema k156[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k155, kPlain, 0, {}}};
+inline constexpr OperandSchema k157[] = {{"y", false, false, false, kF32, "", kShapeDims, "", k155, kPlain, 0, {}}};
+inline constexpr DimPattern k158[] = {{"1", "R", 0}, {"1", "H", 0}};
+inline constexpr DimPattern k159[] = {{"1", "H", 1}};
+inline constexpr DimPattern k160[] = {{"1", "E", 0}};
+inline constexpr DimPattern k161[] = {{"1", "B", 0}, {"1", "L", 0}};
+inline constexpr DimPattern k162[] = {{"1", "U", 0}};
+inline constexpr OperandSchema k163[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k155, kPlain, 0, {}}, {"history", false, false, false, kI32, "", kShapeDims, "", k158, kIndex, 0, k148}, {"length", false, false, false, kI32, "", kShapeDims, "", k69, kIndex, 0, k159}, {"eos", false, true, false, kI32, "", kShapeDims, "", k160, kIndex, 0, k148}, {"banned", false, true, false, kI32, "", kShapeDims, "", k161, kIndex, -1, k148}, {"suppress", false, true, false, kI32, "", kShapeDims, "", k162, kIndex, 0, k148}};
+inline constexpr AttrSchema k164[] = {{"repetition_penalty", kFloat, 0, 0}, {"no_repeat_ngram", kInt, 0, 1048576}, {"min_length", kInt, 0, 1048576}};
+inline constexpr DimPattern k165[] = {{"1", "R", 0}, {"1", "k", 0}};
+inline constexpr OperandSchema k166[] = {{"value", false, false, false, kF32, "", kShapeDims, "", k165, kPlain, 0, {}}, {"id", false, false, false, kI32, "", kShapeDims, "", k165, kPlain, 0, {}}};
+inline constexpr AttrSchema k167[] = {{"k", kInt, 1, 4096}};
+inline constexpr DimPattern k168[] = {{"1", "R", 0}, {"0", "", 4}};
+inline constexpr DimPattern k169[] = {{"1", "R", 0}, {"0", "", 2}};
+inline constexpr OperandSchema k170[] = {{"x", false, false, false, kAnyFloat, "", kShapeDims, "", k155, kPlain, 0, {}}, {"token", false, false, true, kI32, "", kShapeDims, "", k69, kPlain, 0, {}}, {"length", false, false, true, kI32, "", kShapeDims, "", k69, kIndex, 0, k159}, {"done", false, false, true, kI32, "", kShapeDims, "", k69, kPlain, 0, {}}, {"history", false, false, true, kI32, "", kShapeDims, "", k158, kPlain, 0, {}}, {"params", false, false, false, kF32, "", kShapeDims, "", k168, kPlain, 0, {}}, {"seed", false, false, false, kI32, "", kShapeDims, "", k169, kPlain, 0, {}}, {"eos", false, false, false, kI32, "", kShapeDims, "", k160, kIndex, 0, k148}};
+inline constexpr OperandSchema k171[] = {{"next", false, false, false, kI32, "", kShapeDims, "", k69, kPlain, 0, {}}, {"logp", false, false, false, kF32, "", kShapeDims, "", k69, kPlain, 0, {}}, {"stop", false, false, false, kI32, "", kShapeDims, "", k25, kPlain, 0, {}}};
+inline constexpr AttrSchema k172[] = {{"pad", kInt, 0, 2147483647}};
+inline constexpr DimPattern k173[] = {{"1", "N", 0}, {"1", "R", 0}, {"1", "C", 0}};
+inline constexpr DimPattern k174[] = {{"1", "N", 0}, {"1", "R", 0}};
+inline constexpr DimPattern k175[] = {{"0", "", 2}};
+inline constexpr OperandSchema k176[] = {{"param", false, false, true, kF32, "", kShapeDims, "", k173, kPlain, 0, {}}, {"row", false, false, true, kF32, "", kShapeDims, "", k174, kPlain, 0, {}}, {"col", false, false, true, kF32, "", kShapeDims, "", k10, kPlain, 0, {}}, {"m", false, true, true, kF32, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"copy", false, true, true, kAnyFloat, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"grad", false, false, false, kF32, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"rates", false, false, false, kF32, "", kShapeDims, "", k175, kPlain, 0, {}}, {"gscale", false, false, false, kF32, "", kShapeDims, "", k25, kPlain, 0, {}}};
+inline constexpr AttrSchema k177[] = {{"beta1", kFloat, 0, 0}, {"eps1", kFloat, 0, 0}, {"eps2", kFloat, 0, 0}, {"clip_threshold", kFloat, 0, 0}, {"weight_decay", kFloat, 0, 0}, {"lr_scale", kFloat, 0, 0}, {"scale_parameter", kInt, 0, 1}};
+inline constexpr OperandSchema k178[] = {{"param", false, false, true, kF32, "", kShapeAny, "", {}, kPlain, 0, {}}, {"v", false, false, true, kF32, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"m", false, true, true, kF32, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"copy", false, true, true, kAnyFloat, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"grad", false, false, false, kF32, "", kShapeLike, "param", {}, kPlain, 0, {}}, {"rates", false, false, false, kF32, "", kShapeDims, "", k175, kPlain, 0, {}}, {"gscale", false, false, false, kF32, "", kShapeDims, "", k25, kPlain, 0, {}}};
+inline constexpr OperandSchema k179[] = {{"mean", false, false, true, kF32, "", kShapeAny, "", {}, kPlain, 0, {}}, {"x", false, false, false, kF32, "", kShapeLike, "mean", {}, kPlain, 0, {}}, {"rate", false, false, false, kF32, "", kShapeDims, "", k25, kPlain, 0, {}}, {"gscale", false, false, false, kF32, "", kShapeDims, "", k25, kPlain, 0, {}}};
 inline constexpr OpSchema ops[kOpCount] = {
     {"reshape", true, k0, k1, {}, {}},
     {"split_rows", true, k3, k5, k6, {}},
@@ -949,25 +953,25 @@ inline constexpr OpSchema ops[kOpCount] = {
     {"embedding_grad", false, k58, k59, {}, {}},
     {"rms_norm", false, k61, k62, k63, {}},
     {"rms_norm_grad", false, k64, k65, k66, {}},
-    {"lora_linear", false, k80, k82, k83, k87},
-    {"lora_linear_dx", false, k88, k89, k90, k87},
-    {"lora_linear_dab", false, k97, k98, k99, k100},
-    {"linear_dw", false, k101, k103, {}, {}},
-    {"prefix_attention", false, k114, k116, k117, k120},
-    {"prefix_attention_grad", false, k121, k122, k123, k120},
-    {"prefix_attention_decode", false, k129, k130, k131, k132},
-    {"kv_append", false, k133, {}, k134, {}},
-    {"hyper_heads", false, k140, k143, k144, {}},
-    {"hyper_heads_grad", false, k145, k146, k144, {}},
-    {"cross_entropy", false, k148, k149, k150, {}},
-    {"cross_entropy_grad", false, k151, k152, k150, {}},
-    {"log_softmax", false, k154, k155, {}, {}},
-    {"logit_rules", false, k161, k155, k162, {}},
-    {"top_k", false, k154, k164, k165, {}},
-    {"sample", false, k168, k169, k170, {}},
-    {"adafactor", false, k174, {}, k175, {}},
-    {"adafactor_full", false, k176, {}, k175, {}},
-    {"average", false, k177, {}, {}, {}},
+    {"lora_linear", false, k81, k83, k84, k88},
+    {"lora_linear_dx", false, k89, k90, k91, k92},
+    {"lora_linear_dab", false, k99, k100, k101, k102},
+    {"linear_dw", false, k103, k105, {}, {}},
+    {"prefix_attention", false, k116, k118, k119, k122},
+    {"prefix_attention_grad", false, k123, k124, k125, k122},
+    {"prefix_attention_decode", false, k131, k132, k133, k134},
+    {"kv_append", false, k135, {}, k136, {}},
+    {"hyper_heads", false, k141, k144, k145, {}},
+    {"hyper_heads_grad", false, k146, k147, k145, {}},
+    {"cross_entropy", false, k149, k150, k151, k152},
+    {"cross_entropy_grad", false, k153, k154, k151, {}},
+    {"log_softmax", false, k156, k157, {}, {}},
+    {"logit_rules", false, k163, k157, k164, {}},
+    {"top_k", false, k156, k166, k167, {}},
+    {"sample", false, k170, k171, k172, {}},
+    {"adafactor", false, k176, {}, k177, {}},
+    {"adafactor_full", false, k178, {}, k177, {}},
+    {"average", false, k179, {}, {}, {}},
 };
 }  // namespace op_table
 

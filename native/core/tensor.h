@@ -1,5 +1,6 @@
 // What a kernel sees: operands with bound sizes, in the order of the op table.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -45,14 +46,16 @@ struct Tensor {
   bf16_t* bf16() { return static_cast<bf16_t*>(data); }
   const int32_t* i32() const { return static_cast<const int32_t*>(data); }
   int32_t* i32() { return static_cast<int32_t*>(data); }
+  const int8_t* i8() const { return static_cast<const int8_t*>(data); }
 
-  // One element of any float type, as the reference kernels read and write it.
+  // One element of any type, as the reference kernels read and write it.
   double get(int64_t i) const {
     switch (dtype) {
       case DType::F32: return static_cast<const float*>(data)[i];
       case DType::BF16: return bf16_to_float(static_cast<const bf16_t*>(data)[i]);
       case DType::F64: return static_cast<const double*>(data)[i];
       case DType::I32: return static_cast<const int32_t*>(data)[i];
+      case DType::I8: return static_cast<const int8_t*>(data)[i];
     }
     return 0;
   }
@@ -62,6 +65,7 @@ struct Tensor {
       case DType::BF16: static_cast<bf16_t*>(data)[i] = float_to_bf16(static_cast<float>(x)); break;
       case DType::F64: static_cast<double*>(data)[i] = x; break;
       case DType::I32: static_cast<int32_t*>(data)[i] = static_cast<int32_t>(x); break;
+      case DType::I8: static_cast<int8_t*>(data)[i] = static_cast<int8_t>(std::clamp(x, -127.0, 127.0)); break;
     }
   }
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cpu/gemm_int8_kernels.h"
 #include "cpu/gemm_kernels.h"
 #include "cpu/gemm_pack.h"
 #include "cpu/gemm_rows.h"
@@ -202,10 +203,10 @@ bool PackedB::usable() const { return data_ && isa_ == active_isa(); }
 PackedB pack_b(const Matrix& b) {
   PackedB packed;
   const Isa isa = active_isa();
-  const int nr = gemm_kernels(isa).nr;
+  const bool int8 = b.dtype == DType::I8, paired = b.dtype == DType::BF16;
+  const int nr = int8 ? int8_kernels(isa).nr : gemm_kernels(isa).nr;
   const GemmPack& pack = gemm_pack(isa);
-  const bool paired = b.dtype == DType::BF16;
-  const int64_t panels = ceil_div(b.cols, nr), panel_floats = units(b.rows, paired) * nr;
+  const int64_t panels = ceil_div(b.cols, nr), panel_floats = (int8 ? ceil_div(b.rows, 4) : units(b.rows, paired)) * nr;
   const size_t bytes = static_cast<size_t>(std::max<int64_t>(1, panels * panel_floats) * 4);
   void* const memory = aligned_alloc64(bytes);
   if (!memory) return packed;
@@ -220,7 +221,8 @@ PackedB pack_b(const Matrix& b) {
     const char* data = static_cast<const char*>(b.data) + n0 * b.col_stride * static_cast<int64_t>(dtype_size(b.dtype));
     const Strip strip{data, b.dtype, b.col_stride, b.row_stride, static_cast<int>(std::min<int64_t>(nr, b.cols - n0)), b.rows};
     float* const to = static_cast<float*>(memory) + panel * panel_floats;
-    if (paired) pack.pairs(strip, reinterpret_cast<bf16_t*>(to), nr);
+    if (int8) pack.quads(strip, reinterpret_cast<int8_t*>(to), nr, int8_kernels(isa).flip);
+    else if (paired) pack.pairs(strip, reinterpret_cast<bf16_t*>(to), nr);
     else pack.f32(strip, to, nr);
   });
   return packed;

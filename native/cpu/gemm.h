@@ -9,7 +9,7 @@
 
 namespace ht::cpu {
 
-// A read-only matrix view; element (i, j) is data[i * row_stride + j * col_stride]. dtype F32 or BF16.
+// A read-only matrix view; element (i, j) is data[i * row_stride + j * col_stride]. dtype F32 or BF16; I8 where it says so.
 struct Matrix {
   const void* data;
   DType dtype;
@@ -51,6 +51,7 @@ class PackedB {
  private:
   friend PackedB pack_b(const Matrix&);
   friend struct GemmCall;
+  friend struct Int8Call;
   std::shared_ptr<const void> data_;
   int64_t rows_ = 0, cols_ = 0;
   size_t bytes_ = 0;
@@ -58,7 +59,7 @@ class PackedB {
   Isa isa_ = Isa::Portable;
 };
 
-// Packs in parallel on the pool. Empty result (usable() false) when memory runs out.
+// Packs in parallel on the pool; I8 (for gemm_int8.h) with columns contiguous. Empty result (usable() false) when memory runs out.
 PackedB pack_b(const Matrix& b);
 
 // Called once for every rectangle of C, after its full K sum was stored and while it is in cache, from the pool's

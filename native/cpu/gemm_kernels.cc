@@ -15,7 +15,7 @@ const GemmKernels& gemm_kernels(Isa isa) {
   static const GemmKernels avx512bf16 = isa_avx512::kernels(bf16_dot_kernel(Isa::Avx512Bf16));
   switch (isa) {
     case Isa::Avx512Bf16: return avx512bf16;
-    case Isa::Avx512: return avx512;
+    case Isa::Avx512Vnni: case Isa::Avx512: return avx512;
     case Isa::Avx2: return avx2;
     case Isa::Portable: break;
   }

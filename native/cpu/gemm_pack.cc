@@ -22,9 +22,9 @@ namespace {
 namespace ht::cpu {
 
 const GemmPack& gemm_pack(Isa isa) {
-  static const GemmPack portable{isa_portable::pack_f32, isa_portable::pack_pairs};
+  static const GemmPack portable{isa_portable::pack_f32, isa_portable::pack_pairs, isa_portable::pack_quads};
 #if HT_X86
-  static const GemmPack avx2{isa_avx2::pack_f32, isa_avx2::pack_pairs};
+  static const GemmPack avx2{isa_avx2::pack_f32, isa_avx2::pack_pairs, isa_avx2::pack_quads};
   if (isa >= Isa::Avx2) return avx2;
 #endif
   return portable;

@@ -21,6 +21,8 @@ struct GemmPack {
   void (*f32)(const Strip& strip, float* panel, int width);
   // panel[(k / 2 * width + line) * 2 + k % 2], bf16; an odd last k is padded with 0.
   void (*pairs)(const Strip& strip, bf16_t* panel, int width);
+  // panel[(k / 4 * width + line) * 4 + k % 4], int8, each byte ^ flip; k is padded to whole fours. Lines are contiguous in k.
+  void (*quads)(const Strip& strip, int8_t* panel, int width, int8_t flip);
 };
 
 const GemmPack& gemm_pack(Isa isa);

@@ -25,7 +25,7 @@ Isa detect() {
   constexpr uint32_t kFma = 1u << 12, kOsxsave = 1u << 27, kAvx = 1u << 28;
   constexpr uint32_t kAvx2 = 1u << 5;
   constexpr uint32_t kAvx512 = (1u << 16) | (1u << 17) | (1u << 30) | (1u << 31);  // F, DQ, BW, VL
-  constexpr uint32_t kBf16 = 1u << 5;
+  constexpr uint32_t kVnni = 1u << 11, kBf16 = 1u << 5;
 
   uint32_t a, b, c, d;
   if (!__get_cpuid(1, &a, &b, &c, &d)) return Isa::Portable;
@@ -35,7 +35,8 @@ Isa detect() {
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & kAvx2)) return Isa::Portable;
   const uint32_t subleaves = a;
   if ((b & kAvx512) != kAvx512 || (state & kZmm) != kZmm) return Isa::Avx2;
-  if (subleaves < 1 || !__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & kBf16)) return Isa::Avx512;
+  if (!(c & kVnni)) return Isa::Avx512;
+  if (subleaves < 1 || !__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & kBf16)) return Isa::Avx512Vnni;
   return Isa::Avx512Bf16;
 }
 #else
@@ -75,6 +76,7 @@ const char* isa_name(Isa isa) {
     case Isa::Portable: return "portable";
     case Isa::Avx2: return "avx2";
     case Isa::Avx512: return "avx512";
+    case Isa::Avx512Vnni: return "avx512vnni";
     case Isa::Avx512Bf16: return "avx512bf16";
   }
   return "?";

@@ -32,6 +32,7 @@
 //   Vec::zero()  Vec::set1(float)  Vec::load(p)  Vec::load(p, n)   p: const float* or const bf16_t*; n in [0, lanes]:
 //                                                                  only n elements are touched, the others read as 0
 //   v.store(p)  v.store(p, n)        p: float* or bf16_t* (round to nearest even, NaN kept)
+//   v.store(p, n)                    p: int8_t*, of whole numbers in [-128, 127]
 //   a + b  a - b  a * b  a / b  -a   fma(a, b, c) = a*b + c  (one rounding, except on portable)
 //   max(a, b)  min(a, b)             NaN if either is NaN        abs(v)  sqrt(v)  copysign(magnitude, sign)
 //   a < b  a <= b  a == b            a mask, for select(mask, if_true, if_false); false where a or b is NaN

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "core/int8.h"
 #include "core/ops.gen.h"
 #include "engine/program.h"
 
@@ -118,6 +119,7 @@ class NodeCheck {
     switch (o.dtype) {
       case kAny: break;
       case kAnyFloat: ok = v.dtype == DType::F32 || v.dtype == DType::BF16; break;
+      case kFloatOrI8: ok = v.dtype == DType::F32 || v.dtype == DType::BF16 || v.dtype == DType::I8; break;
       case kF32: ok = v.dtype == DType::F32; break;
       case kI32: ok = v.dtype == DType::I32; break;
       case kAttrDType: ok = static_cast<int64_t>(v.dtype) == attr_value("dtype"); break;
@@ -188,14 +190,16 @@ class NodeCheck {
 
   void rules() {
     for (const OpRule& rule : schema_.rules) {
-      if (rule.needs.empty()) {
+      if (rule.kind == kAbsentEqual) {
         if (!named(rule.operand, 0)) same_size(rule);
         continue;
       }
-      for (int32_t r = 0; r < std::max(1, in_repeats_); ++r)
-        if (named(rule.operand, r))
+      for (int32_t r = 0; r < std::max(1, in_repeats_); ++r) {
+        if (rule.kind == kWithI8) beside_i8(rule, r);
+        else if (named(rule.operand, r))
           for (const char* need : rule.needs)
             if (!named(need, r)) refuse(need, format("is missing, and %s needs it", rule.operand));
+      }
     }
   }
 
@@ -203,6 +207,14 @@ class NodeCheck {
   void same_size(const OpRule& rule) {
     const Dim size = bound_.at(rule.a);
     if (bound_.emplace(rule.b, size).first->second != size) refuse(rule.operand, format("is absent, so %s must equal %s", rule.a, rule.b));
+  }
+
+  // Sums of int8 products are exact in an int32 up to so many terms.
+  void beside_i8(const OpRule& rule, int32_t repetition) const {
+    const Value& weight = *named(rule.a, repetition);
+    const bool int8 = weight.dtype == DType::I8;
+    if (int8 != (named(rule.operand, repetition) != nullptr)) refuse(rule.operand, format("stands beside an i8 %s, and only there", rule.a));
+    if (int8 && (weight.dim[1].symbol >= 0 || weight.dim[1].add > kMostInt8Terms)) refuse(rule.a, format("an i8 row has at most %lld elements", static_cast<long long>(kMostInt8Terms)));
   }
 
   // What the notation cannot say: heads divide the inner width I, and a bias table has a bucket at any size.

@@ -210,19 +210,22 @@ void Engine::to_device(const HostArray& from, DType type, void* to, int64_t elem
   check(backend_->copy(backend_->self, to, staging.data(), staging.size(), 0));
 }
 
-// Downloaded bytes as the caller sees them: bf16 becomes f32.
+static DType host_type(DType stored) { return stored == DType::BF16 ? DType::F32 : stored == DType::I8 ? DType::I32 : stored; }
+
+// Downloaded bytes as the caller sees them: bf16 becomes f32, i8 becomes i32.
 static void append(std::vector<char>& out, DType type, const std::vector<char>& bytes) {
-  if (type != DType::BF16) {
+  if (host_type(type) == type) {
     out.insert(out.end(), bytes.begin(), bytes.end());
     return;
   }
-  const size_t at = out.size(), n = bytes.size() / sizeof(bf16_t);
-  const bf16_t* halves = reinterpret_cast<const bf16_t*>(bytes.data());
-  out.resize(at + n * sizeof(float));
-  for (size_t i = 0; i < n; ++i) {
-    const float x = bf16_to_float(halves[i]);
-    std::memcpy(out.data() + at + i * sizeof(float), &x, sizeof x);
-  }
+  const size_t at = out.size(), n = bytes.size() / dtype_size(type);
+  out.resize(at + n * dtype_size(host_type(type)));
+  Tensor source, target;
+  source.data = const_cast<char*>(bytes.data());
+  source.dtype = type;
+  target.data = out.data() + at;
+  target.dtype = host_type(type);
+  for (size_t i = 0; i < n; ++i) target.set(static_cast<int64_t>(i), source.get(static_cast<int64_t>(i)));
 }
 
 void Engine::make_own(Buffer& b, bool keep_content) {
@@ -235,8 +238,6 @@ void Engine::make_own(Buffer& b, bool keep_content) {
   b.storage = std::move(own);
   ++layout_;
 }
-
-static DType host_type(DType stored) { return stored == DType::BF16 ? DType::F32 : stored; }
 
 void Engine::write(Buffer& b, const HostArray& data, int64_t offset) {
   const DType type = stored(b.dtype);
@@ -255,32 +256,64 @@ HostArray Engine::read(const Buffer& b, int64_t offset, int64_t count) {
   Downloads downloads(*this);
   check(backend_->copy(backend_->self, bytes.data(), static_cast<const char*>(b.storage->data) + offset * static_cast<int64_t>(dtype_size(type)), bytes.size(), 1));
   downloads.finish();
-  if (type == DType::BF16) append(out.bytes, type, bytes);
+  if (out.dtype != type) append(out.bytes, type, bytes);
   else out.bytes = std::move(bytes);
   return out;
+}
+
+// Whether another buffer holds the weights of that name; `b` then holds them too. An empty name is nobody's.
+bool Engine::share(Buffer& b, const std::string& key) {
+  auto there = key.empty() ? nullptr : find_weights(key);
+  if (!there) return false;
+  b.storage = std::move(there);
+  ++layout_;
+  return true;
+}
+
+void Engine::keep(Buffer& b, const std::string& key) {
+  if (key.empty()) return;
+  auto kept = keep_weights(key, b.storage);
+  if (kept == b.storage) return;
+  b.storage = std::move(kept);
+  ++layout_;
+}
+
+void Engine::upload(Buffer& b, const void* data, size_t bytes, int64_t offset) {
+  const size_t at = static_cast<size_t>(offset) * dtype_size(stored(b.dtype));
+  make_own(b, at > 0 || bytes < b.storage->bytes);
+  check(backend_->copy(backend_->self, static_cast<char*>(b.storage->data) + at, data, bytes, 0));
 }
 
 void Engine::load(Buffer& b, const FileRange& range, int64_t offset) {
   const DType type = stored(b.dtype);
   const int64_t n = range.bytes / (range.dtype == "F32" ? 4 : 2);
-  const bool whole = offset == 0 && n == b.elements;
-  const std::string key = b.frozen && whole ? weight_key(range, type, backend_) : "";
-  if (!key.empty())
-    if (auto there = find_weights(key)) {
-      b.storage = there;
-      ++layout_;
-      return;
-    }
+  const std::string key = b.frozen && offset == 0 && n == b.elements ? weight_key(range, type, backend_) : "";
+  if (share(b, key)) return;
   std::vector<char> staging(static_cast<size_t>(n) * dtype_size(type));
   read_file_range(range, type, staging.data(), n);
-  make_own(b, !whole);
-  check(backend_->copy(backend_->self, static_cast<char*>(b.storage->data) + offset * static_cast<int64_t>(dtype_size(type)), staging.data(), staging.size(), 0));
-  if (key.empty()) return;
-  auto kept = keep_weights(key, b.storage);
-  if (kept != b.storage) {
-    b.storage = kept;
-    ++layout_;
+  upload(b, staging.data(), staging.size(), offset);
+  keep(b, key);
+}
+
+void Engine::load_int8(Buffer& b, Buffer& scales, const FileRange& range) {
+  std::string key = b.frozen && scales.frozen ? weight_key(range, DType::I8, backend_) : "", scale_key;
+  if (!key.empty()) {
+    key += format(" in %lld rows", static_cast<long long>(scales.elements));
+    scale_key = key + ", scales";
   }
+  if (share(scales, scale_key) && share(b, key)) return;
+  std::vector<int8_t> values(static_cast<size_t>(b.elements));
+  std::vector<float> factors(static_cast<size_t>(scales.elements));
+  read_int8_rows(range, scales.elements, values.data(), factors.data(), b.elements);
+  upload(b, values.data(), values.size(), 0);
+  keep(b, key);
+  if (stored(DType::F32) == DType::F32) {
+    upload(scales, factors.data(), factors.size() * sizeof(float), 0);
+  } else {
+    const std::vector<double> wide(factors.begin(), factors.end());
+    upload(scales, wide.data(), wide.size() * sizeof(double), 0);
+  }
+  keep(scales, scale_key);
 }
 
 void Engine::copy_feeds(CompiledProgram& compiled, Bound& bound, const RunRequest& request) {

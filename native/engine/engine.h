@@ -77,6 +77,8 @@ class Engine {
   void write(Buffer& buffer, const HostArray& data, int64_t element_offset);
   HostArray read(const Buffer& buffer, int64_t element_offset, int64_t count);
   void load(Buffer& buffer, const FileRange& range, int64_t element_offset);
+  // Into a whole i8 buffer, with one scale for each of as many equal rows as `scales` has elements.
+  void load_int8(Buffer& buffer, Buffer& scales, const FileRange& range);
   RunResult run(CompiledProgram& program, RunRequest& request);
 
  private:
@@ -86,6 +88,9 @@ class Engine {
   void check(HtStatus status) const;
   bool widens() const { return widens_; }
   DType stored(DType t) const { return widens_ && dtype_is_float(t) ? DType::F64 : t; }
+  bool share(Buffer& buffer, const std::string& key);
+  void keep(Buffer& buffer, const std::string& key);
+  void upload(Buffer& buffer, const void* data, size_t bytes, int64_t element_offset);
   // Before a write: storage that other buffers may hold is replaced by a copy.
   void make_own(Buffer& buffer, bool keep_content);
   Bound& bind(CompiledProgram& program, const std::vector<int32_t>& symbols);

@@ -46,8 +46,10 @@ Dim read_dim(Reader& in, int32_t symbols) {
 Value read_value(Reader& in, int32_t symbols, const std::vector<int32_t>& capacity, size_t buffers) {
   Value v;
   v.kind = static_cast<ValueKind>(in.ranged("value kind", 0, 3));
-  v.dtype = static_cast<DType>(in.ranged("value dtype", 0, 3));
+  v.dtype = static_cast<DType>(in.ranged("value dtype", 0, kDTypeCount));
+  if (v.dtype == DType::F64) refuse("value dtype", "f64 is no type of a program");
   v.rank = in.ranged("value rank", 0, kMaxRank + 1);
+  if (v.dtype == DType::I8 && v.kind != ValueKind::Buffer) refuse("value dtype", "i8 is a type of buffers only");
   const int64_t limit = v.kind == ValueKind::Buffer ? static_cast<int64_t>(buffers) : kMaxValues;
   v.index = in.ranged("value index", v.kind == ValueKind::Computed ? -1 : 0, v.kind == ValueKind::Computed ? 0 : limit);
   for (Dim& d : v.dim) d = read_dim(in, symbols);

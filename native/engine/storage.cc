@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/int8.h"
 #include "engine/cuda_library.h"
 
 namespace ht {
@@ -81,40 +83,65 @@ std::shared_ptr<Storage> keep_weights(const std::string& key, std::shared_ptr<St
   return storage;
 }
 
+namespace {
+
+// Calls take(first, values, count) for pieces of the tensor, in order, of whole rows of `row` elements.
 // Read rather than mapped: a file that shrinks while it is mapped would end the process with SIGBUS.
-void read_file_range(const FileRange& r, DType stored, void* out, int64_t elements) {
+template <class Take>
+void read_floats(const FileRange& r, int64_t elements, int64_t row, const Take& take) {
   const int64_t width = r.dtype == "F32" ? 4 : 2;
   if (r.bytes != elements * width) throw Error("TENSOR_SHAPE", r.path, format("has %lld bytes for %lld elements.", static_cast<long long>(r.bytes), static_cast<long long>(elements)));
   File file(r.path);
-  constexpr int64_t kChunk = 1 << 20;
-  std::vector<char> chunk(static_cast<size_t>(std::min(kChunk, std::max<int64_t>(r.bytes, 1))));
-  Tensor target;
-  target.data = out;
-  target.dtype = stored;
-  for (int64_t done = 0; done < r.bytes;) {
-    const int64_t want = std::min(kChunk, r.bytes - done);
+  constexpr int64_t kPiece = 1 << 18;
+  const int64_t piece = std::min(elements, std::max(row, kPiece / std::max<int64_t>(row, 1) * row));
+  std::vector<char> bytes(static_cast<size_t>(piece * width));
+  std::vector<float> values(static_cast<size_t>(piece));
+  for (int64_t first = 0; first < elements; first += piece) {
+    const int64_t count = std::min(piece, elements - first), want = count * width;
     for (int64_t got = 0; got < want;) {
-      const ssize_t n = ::pread(file.fd, chunk.data() + got, static_cast<size_t>(want - got), r.offset + done + got);
+      const int64_t at = first * width + got;
+      const ssize_t n = ::pread(file.fd, bytes.data() + got, static_cast<size_t>(want - got), r.offset + at);
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) throw Error("FILE_IO", r.path, format("cannot be read: %s.", std::strerror(errno)));
-      if (n == 0) throw Error("FILE_TRUNCATED", r.path, format("ends at byte %lld, inside a tensor.", static_cast<long long>(r.offset + done + got)));
+      if (n == 0) throw Error("FILE_TRUNCATED", r.path, format("ends at byte %lld, inside a tensor.", static_cast<long long>(r.offset + at)));
       got += n;
     }
-    const int64_t first = done / width, count = want / width;
     for (int64_t i = 0; i < count; ++i) {
       float x;
       if (width == 4) {
-        std::memcpy(&x, chunk.data() + i * 4, 4);
+        std::memcpy(&x, bytes.data() + i * 4, 4);
       } else {
         uint16_t h;
-        std::memcpy(&h, chunk.data() + i * 2, 2);
+        std::memcpy(&h, bytes.data() + i * 2, 2);
         x = r.dtype == "F16" ? half_to_float(h) : bf16_to_float(h);
       }
       if (!std::isfinite(x)) throw Error("TENSOR_NON_FINITE", r.path, format("element %lld is not a finite number.", static_cast<long long>(first + i)));
-      target.set(first + i, x);
+      values[static_cast<size_t>(i)] = x;
     }
-    done += want;
+    take(first, values.data(), count);
   }
+}
+
+}  // namespace
+
+void read_file_range(const FileRange& range, DType stored, void* out, int64_t elements) {
+  Tensor target;
+  target.data = out;
+  target.dtype = stored;
+  read_floats(range, elements, 1, [&](int64_t first, const float* values, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) target.set(first + i, values[i]);
+  });
+}
+
+void read_int8_rows(const FileRange& range, int64_t rows, int8_t* values, float* scales, int64_t elements) {
+  const int64_t width = elements / rows;
+  read_floats(range, elements, width, [&](int64_t first, const float* x, int64_t count) {
+    for (int64_t i = 0; i < count; i += width) {
+      const Int8Scale row = int8_scale(largest_magnitude(x + i, width));
+      scales[(first + i) / width] = row.scale;
+      for (int64_t k = i; k < i + width; ++k) values[first + k] = to_int8(x[k], row);
+    }
+  });
 }
 
 }  // namespace ht

@@ -38,5 +38,7 @@ std::shared_ptr<Storage> keep_weights(const std::string& key, std::shared_ptr<St
 // Reads and converts into host memory of type `stored` (f32, bf16 or f64). Throws FILE_NOT_FOUND, FILE_IO, FILE_TRUNCATED,
 // TENSOR_NON_FINITE.
 void read_file_range(const FileRange& range, DType stored, void* out, int64_t elements);
+// The same for `rows` rows of int8 and their scales (core/int8.h).
+void read_int8_rows(const FileRange& range, int64_t rows, int8_t* values, float* scales, int64_t elements);
 
 }  // namespace ht

@@ -13,6 +13,7 @@
 
 #include "core/ops.gen.h"
 #include "cpu/gemm.h"
+#include "cpu/gemm_int8.h"
 #include "cpu/vec.h"
 #include "cpu/workspace.h"
 #include "ops/chunks.h"
@@ -43,9 +44,9 @@ struct Chunk {
   float* row(int64_t i) const { return logits + i * columns; }
 };
 
-// Visits all chunks, blocks of tokens outside, the vocabulary inside, both ascending.
+// Visits all chunks, blocks of tokens outside, the vocabulary inside, both ascending. w_scale: where w is int8.
 template <class F>
-void for_each_chunk(const Tensor& x, const Tensor& w, float scale, int64_t most_columns, const F& visit) {
+void for_each_chunk(const Tensor& x, const Tensor& w, const Tensor& w_scale, float scale, int64_t most_columns, const F& visit) {
   const int64_t tokens = x.dim[0], vocabulary = w.dim[0], block = std::min(tokens, kTokens);
   if (tokens == 0 || vocabulary == 0) return;
   const int64_t columns = std::min(most_columns, std::max(kLeastColumns, kLogits / block));
@@ -54,11 +55,15 @@ void for_each_chunk(const Tensor& x, const Tensor& w, float scale, int64_t most_
   for (int64_t t0 = 0; t0 < tokens; t0 += block) {
     for (int64_t v0 = 0; v0 < vocabulary; v0 += columns) {
       const Chunk chunk{t0, std::min(block, tokens - t0), v0, std::min(columns, vocabulary - v0), memory.as<float>()};
-      cpu::GemmOptions options;
-      options.alpha = scale;
-      options.packed_b = &packed;
-      cpu::gemm(rows_of(x, t0, chunk.tokens), rows_of(w, v0, chunk.columns).t(),
-                cpu::MatrixOut::of(chunk.logits, DType::F32, chunk.tokens, chunk.columns), options);
+      const auto logits = cpu::MatrixOut::of(chunk.logits, DType::F32, chunk.tokens, chunk.columns);
+      if (w_scale) {
+        cpu::gemm_int8(cpu::Int8Rows(rows_of(x, t0, chunk.tokens), scale), rows_of(w, v0, chunk.columns), w_scale.f32() + v0, logits, {&packed, {}});
+      } else {
+        cpu::GemmOptions options;
+        options.alpha = scale;
+        options.packed_b = &packed;
+        cpu::gemm(rows_of(x, t0, chunk.tokens), rows_of(w, v0, chunk.columns).t(), logits, options);
+      }
       visit(chunk);
     }
   }
@@ -86,7 +91,7 @@ void cross_entropy_cpu(const Call& call) {
   std::vector<double> label_logits(static_cast<size_t>(tokens));
   for (int64_t t = 0; t < tokens; ++t) labels[t] = checked_index(call.in[O::labels], t, -1, w.dim[0], call.flags);
 
-  for_each_chunk(x, w, call.attr[O::a_scale].f, w.dim[0], [&](const Chunk& chunk) {
+  for_each_chunk(x, w, call.in[O::w_scale], call.attr[O::a_scale].f, w.dim[0], [&](const Chunk& chunk) {
     for_row_chunks(chunk.tokens, chunk.columns, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t t = chunk.t0 + i, label = labels[t] - chunk.v0;
@@ -115,7 +120,7 @@ void cross_entropy_grad_cpu(const Call& call) {
   if (w.dim[0] == 0) std::fill_n(dx.f32(), dx.size(), 0.0f);
   if (dw && x.dim[0] == 0) std::fill_n(dw.f32(), dw.size(), 0.0f);
 
-  for_each_chunk(x, w, scale, std::min(w.dim[0], kMostTerms), [&](const Chunk& chunk) {
+  for_each_chunk(x, w, Tensor(), scale, std::min(w.dim[0], kMostTerms), [&](const Chunk& chunk) {
     for_row_chunks(chunk.tokens, chunk.columns, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t t = chunk.t0 + i, label = checked_index(call.in[O::labels], t, -1, w.dim[0], call.flags);

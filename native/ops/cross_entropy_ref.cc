@@ -4,10 +4,19 @@
 #include <vector>
 
 #include "core/ops.gen.h"
+#include "ops/int8_ref.h"
 #include "ops/row_map.h"
 
 namespace ht {
 namespace {
+
+std::vector<double> int8_logits(const Tensor& x, int64_t t, const Tensor& w, const Tensor& w_scale, double scale) {
+  std::vector<double> states(static_cast<size_t>(x.dim[1])), row(static_cast<size_t>(w.dim[0]));
+  for (int64_t c = 0; c < x.dim[1]; ++c) states[c] = x.get(t * x.dim[1] + c);
+  const Int8Row int8_row(states);
+  for (int64_t j = 0; j < w.dim[0]; ++j) row[j] = scale * int8_row.dot(w, w_scale, j);
+  return row;
+}
 
 std::vector<double> logits(const Tensor& x, int64_t t, const Tensor& w, double scale) {
   std::vector<double> row(static_cast<size_t>(w.dim[0]));
@@ -23,9 +32,10 @@ std::vector<double> logits(const Tensor& x, int64_t t, const Tensor& w, double s
 
 void cross_entropy_ref(const Call& call) {
   using O = op::cross_entropy;
-  const Tensor &x = call.in[O::x], &w = call.in[O::w];
+  const Tensor &x = call.in[O::x], &w = call.in[O::w], &w_scale = call.in[O::w_scale];
+  const double scale = call.attr[O::a_scale].f;
   for (int64_t t = 0; t < x.dim[0]; ++t) {
-    const std::vector<double> row = logits(x, t, w, call.attr[O::a_scale].f);
+    const std::vector<double> row = w_scale ? int8_logits(x, t, w, w_scale, scale) : logits(x, t, w, scale);
     double max = -std::numeric_limits<double>::infinity(), sum = 0;
     for (double value : row) max = std::max(max, value);
     for (double value : row) sum += std::exp(value - max);

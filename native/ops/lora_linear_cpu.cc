@@ -3,13 +3,16 @@
 // Layout: x [T, in] is shared by the n weights; each y_i is a packed product with W_i^T (frozen weights keep their panel,
 // trained ones are packed inside the product). Bytes: every W_i, A and B once, x once per weight, y written once. The
 // coefficients t = scale * mid * (A x) [T, rank] come first; t B is added to y while it is in cache, then s_out. The cut
-// into tiles is the product's, so bits do not depend on the thread count.
+// into tiles is the product's, so bits do not depend on the thread count. Where weights are int8, x is quantised once for all
+// of them; the low-rank terms read x itself.
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/ops.gen.h"
 #include "cpu/gemm.h"
+#include "cpu/gemm_int8.h"
 #include "cpu/threads.h"
 #include "ops/lora_linear.h"
 #include "ops/low_rank.h"
@@ -64,13 +67,13 @@ struct Batch {
   }
 };
 
-// c = a b (+ c), then finish(m0, m1, n0, n1) for rectangles that cover c: while they are in cache or, where few tokens would
-// make that many calls on slivers (all of c is in cache then), afterwards for whole rows.
-void multiply_then(const cpu::Matrix& a, const cpu::Matrix& b, const cpu::MatrixOut& c, cpu::GemmOptions options,
-                   const cpu::Epilogue& finish) {
-  if (finish && c.rows > kSliverTokens) options.epilogue = finish;
-  cpu::gemm(a, b, c, options);
-  if (!finish || options.epilogue) return;
+// multiply(epilogue) gives c, then finish(m0, m1, n0, n1) for rectangles that cover c: while they are in cache or, where few
+// tokens would make that many calls on slivers (all of c is in cache then), afterwards for whole rows.
+template <class Multiply>
+void multiply_then(const cpu::MatrixOut& c, const cpu::Epilogue& finish, const Multiply& multiply) {
+  const bool at_once = finish && c.rows > kSliverTokens;
+  multiply(at_once ? finish : cpu::Epilogue());
+  if (!finish || at_once) return;
   constexpr int64_t kRows = 4;
   cpu::parallel((c.rows + kRows - 1) / kRows,
                 [&](int64_t tile, int) { finish(tile * kRows, std::min(c.rows, (tile + 1) * kRows), 0, c.cols); });
@@ -83,6 +86,7 @@ void lora_linear_cpu(const Call& call) {
   const Tensor &x = call.in[O::x], &s_in = call.in[O::s_in], &scale_slots = call.in[O::scale_slots];
   const Batch batch(call.in[O::offsets], x.dim[0]);
   const ScaledInput input(x, s_in, batch.rows, batch.slots(scale_slots, s_in, call.flags));
+  std::optional<cpu::Int8Rows> int8_input;
   for (int i = 0; i < call.attr[O::a_n].i; ++i) {
     const Tensor &w = O::in(call, O::w, i), &s_out = O::in(call, O::s_out, i);
     Tensor& y = O::out(call, O::o_y, i);
@@ -96,9 +100,16 @@ void lora_linear_cpu(const Call& call) {
       if (s_out) scale_rows(y.data, y.dtype, s_out, batch.rows, out_slots, y.data, y.dtype, y.dim[1], m0, m1, n0, n1);
     };
     const cpu::PackedB packed = packed_weight(w, Panel::Forward);
-    cpu::GemmOptions options;
-    options.packed_b = &packed;
-    multiply_then(input.matrix(), matrix_of(w).t(), matrix_out(y), options, low.a || s_out ? cpu::Epilogue(finish) : cpu::Epilogue());
+    multiply_then(matrix_out(y), low.a || s_out ? cpu::Epilogue(finish) : cpu::Epilogue(), [&](const cpu::Epilogue& epilogue) {
+      if (w.dtype == DType::I8) {
+        if (!int8_input) int8_input.emplace(input.matrix());
+        return cpu::gemm_int8(*int8_input, matrix_of(w), O::in(call, O::w_scale, i).f32(), matrix_out(y), {&packed, epilogue});
+      }
+      cpu::GemmOptions options;
+      options.packed_b = &packed;
+      options.epilogue = epilogue;
+      cpu::gemm(input.matrix(), matrix_of(w).t(), matrix_out(y), options);
+    });
   }
 }
 
@@ -122,10 +133,13 @@ void lora_linear_dx_cpu(const Call& call) {
       if (scales) scale_rows(dx.data, dx.dtype, s_in, batch.rows, in_slots, dx.data, dx.dtype, dx.dim[1], m0, m1, n0, n1);
     };
     const cpu::PackedB packed = dx.dim[0] <= kPanelTokens ? packed_weight(w, Panel::Backward) : cpu::PackedB();
-    cpu::GemmOptions options;
-    options.packed_b = &packed;
-    options.accumulate = i > 0;
-    multiply_then(dy.matrix(), matrix_of(w), matrix_out(dx), options, low.a || scales ? cpu::Epilogue(finish) : cpu::Epilogue());
+    multiply_then(matrix_out(dx), low.a || scales ? cpu::Epilogue(finish) : cpu::Epilogue(), [&](const cpu::Epilogue& epilogue) {
+      cpu::GemmOptions options;
+      options.packed_b = &packed;
+      options.accumulate = i > 0;
+      options.epilogue = epilogue;
+      cpu::gemm(dy.matrix(), matrix_of(w), matrix_out(dx), options);
+    });
   }
 }
 

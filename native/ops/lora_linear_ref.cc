@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "core/ops.gen.h"
+#include "ops/int8_ref.h"
 #include "ops/lora_linear.h"
 
 namespace ht {
@@ -59,7 +60,12 @@ void lora_linear_ref(const Call& call) {
       for (int64_t t = rows.begin(r); t < rows.end(r); ++t) {
         const Vector row = scaled_row(x, t, s_in, in_slot);
         Vector result(static_cast<size_t>(w.dim[0]));
-        for (int64_t j = 0; j < w.dim[0]; ++j) result[j] = dot_row(w, j, row);
+        if (w.dtype == DType::I8) {
+          const Int8Row int8_row(row);
+          for (int64_t j = 0; j < w.dim[0]; ++j) result[j] = int8_row.dot(w, O::in(call, O::w_scale, i), j);
+        } else {
+          for (int64_t j = 0; j < w.dim[0]; ++j) result[j] = dot_row(w, j, row);
+        }
         if (low.a) add_low_rank(low, low.a, low.b, r, slot, row, result);
         for (int64_t j = 0; j < w.dim[0]; ++j) y.set(t * w.dim[0] + j, result[j] * scale_at(s_out, out_slot, j));
       }

@@ -28,6 +28,11 @@ describe.skipIf(!existsSync(EMULATED))('the CUDA device', () => {
     expect(openEngine({}).device).toBe('cuda-emulated');
   });
 
+  test('refuses int8 weights with what to do instead', () => {
+    const engine = openEngine({ device: 'cuda' });
+    expect(() => engine.buffer('i8', 4)).toThrow(expect.objectContaining({ code: 'CONFIG_UNSUPPORTED', field: 'dtype', remedy: expect.stringContaining("'cpu'") }));
+  });
+
   test('keeps what is written in buffers of every type', async () => {
     const engine = openEngine({ device: 'cuda' });
     const [f32, bf16, i32] = (['f32', 'bf16', 'i32'] as const).map((dtype) => engine.buffer(dtype, 4));

@@ -132,3 +132,44 @@ describe('frozen weights', () => {
     expect([...(await engine.read(weight))]).toEqual(VALUES);
   });
 });
+
+describe('loadInt8', () => {
+  // Rows of largest magnitude 127, so of scale 1, with halves, which round to even.
+  const ROWS = [0.5, 1.5, 2.5, 127, -126.5, 3, -127, 0];
+
+  test.each(['cpu', 'reference'] as const)('quantises rows on %s', async (device) => {
+    const engine = openEngine({ device });
+    const file: FileTensor = { path: await save('rows', f32(...ROWS)), byteOffset: 0, byteLength: 32, dtype: 'F32' };
+    const [w, scales] = [engine.buffer('i8', 8, { name: 'w' }), engine.buffer('f32', 2)];
+    await engine.loadInt8(w, scales, file);
+    expect([...(await engine.read(w))]).toEqual([0, 2, 2, 127, -126, 3, -127, 0]);
+    expect([...(await engine.read(scales))]).toEqual([1, 1]);
+    await engine.loadInt8(w, scales, files.F16);
+    const range = await engine.read(scales);
+    expect([range[0], range[1]]).toEqual([Math.fround(3 / 127), Math.fround(65504 / 127)]);
+    expect([...(await engine.read(w))]).toEqual([0, -64, 0, 127, 0, 127, 0, 0]);
+  });
+
+  test('refuses what cannot be: other sizes, other types, a part', async () => {
+    const engine = openEngine({ device: 'cpu' });
+    const w = engine.buffer('i8', 8, { name: 'w' });
+    for (const scales of [engine.buffer('f32', 3), engine.buffer('bf16', 2), engine.buffer('f32', 0)]) {
+      await expect(engine.loadInt8(w, scales, files.F32)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID', field: 'w' });
+    }
+    await expect(engine.loadInt8(engine.buffer('i8', 16), engine.buffer('f32', 2), files.F32)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+    await expect(engine.write(w, Float32Array.of(1))).rejects.toMatchObject({ code: 'FEED_INVALID' });
+  });
+
+  test('frozen weights of one file are in memory once', async () => {
+    const [a, b] = [openEngine({ device: 'cpu' }), openEngine({ device: 'cpu' })];
+    const load = async (engine: Engine, rows: number) => {
+      const [w, scales] = [engine.buffer('i8', 8, { frozen: true }), engine.buffer('f32', rows, { frozen: true })];
+      await engine.loadInt8(w, scales, files.F32);
+      return [[...(await engine.read(w))], [...(await engine.read(scales))]];
+    };
+    expect(await load(a, 2)).toEqual(await load(b, 2));
+    // The same bytes cut into other rows are other weights.
+    expect((await load(b, 4))[1]).toHaveLength(4);
+    expect((await load(a, 4))[0]).not.toEqual((await load(b, 2))[0]);
+  });
+});

@@ -185,3 +185,14 @@ test('effects off the path do not matter', () => {
   accumulate(g, { buffer: total, x: sum(g, { x: z }) });
   expect(gradients(g, [{ value: z }], [x])[0]!.producer!.op).toBe('scale');
 });
+
+test('gradients do not pass int8 weights', () => {
+  const g = new Graph();
+  const x = g.feed('x', 'f32', [4, 3]);
+  const int8 = { w: g.buffer(fakeBuffer('i8', 15), [5, 3], 'w'), wScale: g.buffer(fakeBuffer('f32', 5), [5], 'scales') };
+  const { logp } = crossEntropy(g, { x, ...int8, labels: g.feed('labels', 'i32', [4]) });
+  for (const loss of [sum(g, { x: linear(g, { x, ...int8 }) }), sum(g, { x: logp })]) {
+    const error = errorOf(() => gradients(g, [{ value: loss }], [x]));
+    expect([error.code, error.message]).toEqual(['GRAPH_GRADIENT', expect.stringContaining('operand w: gradients do not pass int8 weights.')]);
+  }
+});

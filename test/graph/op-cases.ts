@@ -72,6 +72,7 @@ export const OP_CASES: Record<OpName, OpCase> = {
       ['w[1]', { w: ['bf16 3 5', 'f32 1 4'] }], ['a[0]', { a: ['f32 7 5', undefined] }], ['b[0]', { b: ['f32 6 4', undefined] }], ['mid[0]', { mid: ['f32 R 3', undefined] }],
       ['slots', { slots: undefined }], ['operand table[0]', { table: [undefined, undefined] }], ['scale_slots', { scale_slots: undefined }], ['s_out[1]', { s_out: [undefined, 'f32 3 1'] }],
       ['offsets', { offsets: undefined }], ['slots', { slots: 'i32 U' }], ['operand s_out', { s_out: [undefined] }], ['page_rank', {}, { page_rank: 0 }], ['n', {}, { n: 17 }], ['operand a', { mid: ['f32 R 4', 'f32 R 4'] }],
+      ['w_scale[0]', { w: ['i8 3 5', 'f32 1 5'] }], ['w_scale[1]', { w_scale: [undefined, 'f32 1'] }], ['w_scale[0]', { w: ['i8 3 5', 'f32 1 5'], w_scale: ['f32 5', undefined] }], ['x', { x: 'i8 T 5' }],
     ],
   },
   lora_linear_dx: {
@@ -107,7 +108,7 @@ export const OP_CASES: Record<OpName, OpCase> = {
     in: { u: 'f32 N 5', w1: 'f32 4 5', t: 'f32 N 4', w2: ['f32 1 4', 'bf16 7 4'], dy: ['f32 N 1', 'f32 N 7'] }, attrs: { output_scale: 0.1 },
     out: { du: 'f32 N 5', dw1: 'f32 4 5', db1: 'f32 4', dw2: ['f32 1 4', 'f32 7 4'], db2: ['f32 1', 'f32 7'] }, bad: [['dy[0]', { dy: ['f32 N 7', 'f32 N 1'] }], ['t', { t: 'f32 N 5' }]],
   },
-  cross_entropy: { in: { x: 'bf16 T 5', w: 'bf16 11 5', labels: 'i32 T' }, attrs: { scale: 1 }, out: { logp: 'f32 T', lse: 'f32 T' }, bad: [['labels', { labels: 'i32 R' }], ['w', { w: 'f32 11 4' }]] },
+  cross_entropy: { in: { x: 'bf16 T 5', w: 'bf16 11 5', labels: 'i32 T' }, attrs: { scale: 1 }, out: { logp: 'f32 T', lse: 'f32 T' }, bad: [['labels', { labels: 'i32 R' }], ['w', { w: 'f32 11 4' }], ['w_scale', { w: 'i8 11 5' }]] },
   cross_entropy_grad: { in: { x: 'f32 T 5', w: 'bf16 11 5', labels: 'i32 T', lse: 'f32 T', g: 'f32 T' }, attrs: { scale: 1 }, out: { dx: 'f32 T 5', dw: 'f32 11 5' }, bad: [['g', { g: 'f32 1' }]] },
   log_softmax: { in: { x: 'bf16 R 11' }, out: { y: 'f32 R 11' } },
   logit_rules: {

@@ -28,7 +28,7 @@ describe('words', () => {
       { kind: 2, dtype: 0, index: -1, dims: [[1, 0, 0], [0, -1, 2]] },
       { kind: 2, dtype: 0, index: -1, dims: [[1, 0, 0], [0, -1, 2]] },
     ]);
-    const group = [2, -1, -1, -1, -1, -1, -1];
+    const group = [2, -1, -1, -1, -1, -1, -1, -1];
     expect(nodes).toEqual([
       { op: 'lora_linear', id: 0, inputs: [0, 1, -1, -1, -1, ...group, ...group], outputs: [3, 4], attrs: [2, 1, 1] },
       { op: 'add', id: 1, inputs: [3, 4], outputs: [5], attrs: [0] },

@@ -18,7 +18,7 @@ afterAll(() => Promise.all([reference.dispose(), cpu.dispose()]));
 const onReference = (bound: Bound, inputs: readonly Float64Array[]) => runCase(reference, bound, inputs);
 
 // As in test/native/ops/case_runner.cc: a part of the largest magnitude of the reference.
-const TOLERANCE: Readonly<Record<CaseType, number>> = { f32: 1e-5, bf16: 1e-2, i32: 0 };
+const TOLERANCE: Readonly<Record<CaseType, number>> = { f32: 1e-5, bf16: 1e-2, i32: 0, i8: 0 };
 
 /** The first difference, or undefined. */
 function difference(bound: Bound, got: ReadonlyMap<string, ArrayLike<number>>, want: ReadonlyMap<string, ArrayLike<number>>): string | undefined {

@@ -5,7 +5,7 @@ import type { OpName } from '../../lib/graph/ops.gen.ts';
 import { OPS } from '../../lib/graph/ops.gen.ts';
 import type { DimPattern, OpSchema, OperandSchema } from '../../lib/graph/schema.ts';
 
-export type CaseType = 'f32' | 'bf16' | 'i32';
+export type CaseType = 'f32' | 'bf16' | 'i32' | 'i8';
 
 /** How the elements of an operand are drawn: `gain~uniform(0.5,1.5)`. */
 export interface Draw {

@@ -93,6 +93,7 @@ function elementOf(bound: Bound, slot: Slot, draw: Draw | undefined): (i: number
     if (hi <= lo && slotSize(slot)) throw new Error(`no index fits ${slotName(slot)}`);
     return (i) => integer(lo, hi, bits(i));
   }
+  if (!draw && slot.dtype === 'i8') return (i) => integer(-127, 128, bits(i));
   if (!draw) return slot.dtype === 'i32' ? (i) => integer(0, 1000, bits(i)) : (i) => normal(bits(i));
   const numbers = draw.kind === 'list' ? draw.args.map(parseNumber) : draw.args.slice(0, draw.kind === 'normal' ? 1 : 2).map(parseNumber);
   const [a, b] = numbers;

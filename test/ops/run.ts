@@ -30,16 +30,16 @@ export async function runCase(engine: Engine, bound: Bound, inputs: readonly Flo
   return outputs;
 }
 
-/** What the op writes is a buffer, all else a feed. */
+/** What the op writes and what is int8 is a buffer, all else a feed. */
 async function operand(engine: Engine, graph: Graph, slot: Slot, data: Float64Array, feeds: Record<string, HostArray>, written: Map<string, DeviceBuffer>): Promise<Value> {
   const name = slotName(slot);
-  const host = slot.dtype === 'i32' ? Int32Array.from(data) : Float32Array.from(data);
-  if (!slot.schema.writes) {
+  const host = slot.dtype === 'i32' || slot.dtype === 'i8' ? Int32Array.from(data) : Float32Array.from(data);
+  if (!slot.schema.writes && slot.dtype !== 'i8') {
     feeds[name] = host;
     return graph.feed(name, slot.dtype, slot.shape);
   }
   const buffer = engine.buffer(slot.dtype, slotSize(slot), { name });
   await engine.write(buffer, host);
-  written.set(name, buffer);
+  if (slot.schema.writes) written.set(name, buffer);
   return graph.buffer(buffer, slot.shape, name);
 }

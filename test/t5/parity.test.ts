@@ -3,6 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { Engine } from '../../lib/engine/engine.ts';
 import type { DeviceName } from '../../lib/engine/engine.ts';
 import { readGolden } from '../goldens/read.ts';
+import type { WeightType } from '../../lib/t5/parameters.ts';
 import type { ParityBatch } from './support.ts';
 import { FAMILIES, openModel, packed, parityBatch, relativeError, rmsError } from './support.ts';
 
@@ -10,12 +11,14 @@ import { FAMILIES, openModel, packed, parityBatch, relativeError, rmsError } fro
 const FP32 = 1e-4;
 // bf16 has 8 bits of mantissa; the goldens' own bf16 runs are off by 1e-2 to 2e-2.
 const BF16 = 3e-2;
+// int8 rounds weights and activations to 1/254 of the largest of their row; seen: 1.5e-2 to 5.2e-2, about four times bf16.
+const INT8 = 8e-2;
 
 const engines = new Map<DeviceName, Engine>();
 const engineOf = (device: DeviceName) => engines.get(device) ?? engines.set(device, Engine.open({ device })).get(device)!;
 afterAll(() => Promise.all([...engines.values()].map((engine) => engine.dispose())));
 
-async function outputs(device: DeviceName, name: string, { inputs, decoderIds }: ParityBatch, dtype: 'f32' | 'bf16') {
+async function outputs(device: DeviceName, name: string, { inputs, decoderIds }: ParityBatch, dtype: WeightType) {
   await using model = await openModel(engineOf(device), name, dtype);
   return { states: (await model.decoder.encode(inputs)).values, logits: (await model.decoder.logits(inputs, decoderIds)).values };
 }
@@ -29,6 +32,15 @@ describe.each(FAMILIES)('%s', (family) => {
       const got = await outputs(device, family, want, 'f32');
       expect(relativeError(got.states, want.states)).toBeLessThanOrEqual(FP32);
       expect(relativeError(got.logits, want.logits)).toBeLessThanOrEqual(FP32);
+    });
+
+    test.each(['cpu', 'reference'] as const)('int8 weights on %s', async (device) => {
+      const want = await parityBatch(family, name);
+      const got = await outputs(device, family, want, 'int8');
+      for (const key of ['states', 'logits'] as const) {
+        expect(relativeError(got[key], want[key])).toBeLessThanOrEqual(INT8);
+        expect(relativeError(got[key], want[key])).toBeGreaterThan(FP32);
+      }
     });
 
     // By the largest error and by the mean one.

@@ -30,7 +30,7 @@ function trainingGraph(c: T5Config, parameters: ReturnType<typeof allocateT5>, c
   const stack = new T5Stack(g, c, parameters, { dropout: { key: g.feed('key', 'i32', [4]), rate: g.feed('rate', 'f32', [1]) } });
   const memory = stack.encode(stack.embed(g.feed('ids', 'i32', [tokens])), rows);
   const hidden = stack.decode(stack.embed(g.feed('answer', 'i32', [tokens])), rows, { states: memory, rows });
-  const { logp } = crossEntropy(g, { x: hidden, w: stack.head(), labels: g.feed('labels', 'i32', [tokens]), scale: stack.headScale });
+  const { logp } = crossEntropy(g, { x: hidden, ...stack.head(), labels: g.feed('labels', 'i32', [tokens]), scale: stack.headScale });
   const loss = scale(g, { x: sum(g, { x: logp }), alpha: -1 });
   const wrt = parameters.all().map(({ buffer, shape, name }) => g.buffer(buffer, shape, name));
   return { g, loss, grads: gradients(g, [{ value: loss }], wrt, { recompute }) };

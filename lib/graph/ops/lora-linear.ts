@@ -23,6 +23,8 @@ export interface LowRank {
 export interface LinearWeight {
   /** [out, in] */
   w: Value;
+  /** f32 [out]: of each row of an i8 weight. */
+  wScale?: Value;
   lowRank?: LowRank;
   /** f32 [Z, out]: multiplies the output by the row's scale slot. */
   sOut?: Value;
@@ -51,7 +53,7 @@ export function loraLinear(g: Graph, { x, weights, offsets, slots, scaleSlots, s
     .node(
       'lora_linear',
       {
-        x, offsets, slots, scale_slots: scaleSlots, s_in: sIn, w: weights.map((weight) => weight.w),
+        x, offsets, slots, scale_slots: scaleSlots, s_in: sIn, w: weights.map((weight) => weight.w), w_scale: weights.map((weight) => weight.wScale),
         a: low('a'), b: low('b'), table: low('table'), scale: low('scale'), mid: low('mid'), s_out: weights.map((weight) => weight.sOut),
       },
       { page_rank: pageRank, dtype },
@@ -61,8 +63,8 @@ export function loraLinear(g: Graph, { x, weights, offsets, slots, scaleSlots, s
 }
 
 /** x W^T without bias; [T, out]. */
-export function linear(g: Graph, { x, w, dtype, name }: { x: Value; w: Value; dtype?: FloatType; name?: string }): Value {
-  return loraLinear(g, { x, weights: [{ w }], dtype, name })[0];
+export function linear(g: Graph, { x, w, wScale, dtype, name }: { x: Value; w: Value; wScale?: Value; dtype?: FloatType; name?: string }): Value {
+  return loraLinear(g, { x, weights: [{ w, wScale }], dtype, name })[0];
 }
 
 export const loraLinearGradients: GradientRules = {
@@ -96,8 +98,9 @@ export const loraLinearGradients: GradientRules = {
 };
 
 /** One dx for all weights that a gradient reaches. */
-function inputGradient({ g, node, grad }: GradientRequest, n: number): Value {
+function inputGradient({ g, node, grad, refuse }: GradientRequest, n: number): Value {
   const reached = Array.from({ length: n }, (_, i) => i).filter((i) => grad('y', i));
+  if (reached.some((i) => node.required('w', i).dtype === 'i8')) refuse('w', 'gradients do not pass int8 weights.');
   const pick = (operand: string) => reached.map((i) => node.input(operand, i));
   return g
     .node(

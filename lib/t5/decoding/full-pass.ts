@@ -55,6 +55,6 @@ export function scoreProgram(model: DecodedModel, capacity: FullPassCapacity): P
   const encoder = encoded(model, g, capacity);
   const x = decoded(g, encoder, capacity);
   const labels = g.feed('labels', 'i32', [g.symbol('U', capacity.answerTokens)]);
-  const { logp } = crossEntropy(g, { x, w: encoder.stack.head(), labels, scale: encoder.stack.headScale });
+  const { logp } = crossEntropy(g, { x, ...encoder.stack.head(), labels, scale: encoder.stack.headScale });
   return compile(model.engine, g, { fetches: { logp } });
 }

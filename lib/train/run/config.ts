@@ -6,7 +6,7 @@ import { readJson } from '../../files/json.ts';
 import { parseHyperConfig, serializeHyperConfig } from '../../hyper/config.ts';
 import { parseT5Config } from '../../t5/config.ts';
 import type { JsonObject } from '../../t5/fields.ts';
-import type { WeightType } from '../../t5/parameters.ts';
+import type { FloatType } from '../../graph/index.ts';
 import type { Schedule } from '../schedule.ts';
 import { needsHyper, parseParts } from './config-parts.ts';
 import type { PartConfig } from './config-parts.ts';
@@ -25,7 +25,7 @@ export interface RunConfig {
   /** null: as many as the process uses already. */
   threads: number | null;
   /** Type of the T5's matrices in memory; bf16 ones that train have f32 masters. */
-  dtype: WeightType;
+  dtype: FloatType;
   /** With `config` the values are drawn, and the tokenizer comes from a folder of its own. */
   t5: { folder: string } | { config: JsonObject; tokenizer: string };
   /** At most one of each kind. */
@@ -47,7 +47,7 @@ export interface RunConfig {
 export interface ExportConfig {
   folder: string;
   /** null: what trained as f32, a frozen T5 as its files were. */
-  dtype: WeightType | null;
+  dtype: FloatType | null;
   /** Of the last step, or of the best validation. */
   from: 'last' | 'best';
   /** Whether the average of the weights is exported. */
@@ -136,7 +136,7 @@ function parseExport(s: Section, output: string, from: string, averages: boolean
   const x = s.section('export', ['folder', 'dtype', 'from', 'average']) ?? new Section({}, s.source, 'export', []);
   const average = x.boolean('average', averages);
   if (average && !averages) throw x.invalid('average', 'false, or optimizer.average beside it');
-  return { folder: path.resolve(from, x.string('folder', path.join(output, 'model'))), dtype: x.oneOfOrNull<WeightType>('dtype', ['f32', 'bf16']), from: x.oneOf('from', ['last', 'best'], stopsEarly ? 'best' : 'last'), average };
+  return { folder: path.resolve(from, x.string('folder', path.join(output, 'model'))), dtype: x.oneOfOrNull<FloatType>('dtype', ['f32', 'bf16']), from: x.oneOf('from', ['last', 'best'], stopsEarly ? 'best' : 'last'), average };
 }
 
 /** What no field alone can tell. */

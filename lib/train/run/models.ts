@@ -11,7 +11,8 @@ import type { Hypermodel } from '../../hyper/hypermodel.ts';
 import { inheritHypermodel, initializeHypermodel } from '../../hyper/init.ts';
 import type { T5Config } from '../../t5/config.ts';
 import { parseT5Config } from '../../t5/config.ts';
-import type { Parameter, WeightType } from '../../t5/parameters.ts';
+import type { FloatType } from '../../graph/index.ts';
+import type { Parameter } from '../../t5/parameters.ts';
 import { Parameters, allocateT5 } from '../../t5/parameters.ts';
 import { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import { initializeT5 } from '../init.ts';
@@ -53,7 +54,7 @@ export async function openModels(engine: Engine, config: RunConfig): Promise<Mod
   return { engine, tokenizer, tokenizerFolder, t5, hyper };
 }
 
-async function openT5(engine: Engine, { seed, t5 }: RunConfig, dtype: WeightType, frozen: boolean): Promise<Models['t5']> {
+async function openT5(engine: Engine, { seed, t5 }: RunConfig, dtype: FloatType, frozen: boolean): Promise<Models['t5']> {
   if ('folder' in t5) return loadT5(engine, t5.folder, { dtype, frozen });
   const config = parseT5Config(t5.config, 't5.config');
   const parameters = allocateT5(engine, config, dtype, false);

@@ -26,7 +26,7 @@ export interface RunPlan {
   rowsPerStep: number;
 }
 
-const ELEMENT_BYTES = { f32: 4, bf16: 2, i32: 4 };
+const ELEMENT_BYTES = { f32: 4, bf16: 2, i32: 4, i8: 1 };
 
 /** Compiles every part. Throws MEMORY_LIMIT, naming the part, where one does not fit. */
 export function planRun(config: RunConfig, models: Models, trained: readonly TrainedParameter[], optimizer: Optimizer, parts: readonly Part[], from: number): RunPlan {

@@ -70,10 +70,10 @@ Draft device_indices() {
   d.node(Op::write_rows, {table, all, tokens}, {});
   d.node(Op::embedding, {table, kAbsent, all}, {embedded}, {F32});
   d.node(Op::embedding_grad, {table, all, tokens}, {dtable, dprompt});
-  d.node(Op::cross_entropy, {tokens, w, all}, {logp, lse}, {1.0f});
+  d.node(Op::cross_entropy, {tokens, w, all, -1}, {logp, lse}, {1.0f});
   const int32_t y = mat(6), z = mat(6), dx = mat(6), da = mat(2), db = mat(2), scale = d.feed(F32, {n(3)});
-  d.node(Op::lora_linear, {tokens, first, pair, pair2, kAbsent, w, w, w, square, scale, kAbsent, kAbsent}, {y}, {1, 2, F32});
-  d.node(Op::lora_linear, {tokens, first, kAbsent, pair, w, w, -1, -1, -1, -1, -1, w}, {z}, {1, 1, F32});
+  d.node(Op::lora_linear, {tokens, first, pair, pair2, kAbsent, w, kAbsent, w, w, square, scale, kAbsent, kAbsent}, {y}, {1, 2, F32});
+  d.node(Op::lora_linear, {tokens, first, kAbsent, pair, w, w, -1, -1, -1, -1, -1, -1, w}, {z}, {1, 1, F32});
   d.node(Op::lora_linear_dx, {first, pair, pair2, w, y, w, w, w, square, scale, kAbsent, w}, {dx}, {1, 2});
   const int32_t small = d.feed(F32, {n(2), n(4)});
   d.node(Op::lora_linear_dab, {tokens, second, pair, z, small, small, square, scale, kAbsent}, {da, db}, {1});

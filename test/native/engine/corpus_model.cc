@@ -4,7 +4,7 @@
 namespace ht::fuzz {
 namespace {
 
-constexpr DType F32 = DType::F32, BF16 = DType::BF16, I32 = DType::I32;
+constexpr DType F32 = DType::F32, BF16 = DType::BF16, I32 = DType::I32, I8 = DType::I8;
 
 Draft embedding() {
   Draft d("embedding");
@@ -34,7 +34,7 @@ Draft adapted_linear(DType dtype) {
     const int32_t width = 4 + 2 * i, pages = 3 + i, entries = 2 - i;
     const int32_t w = d.buffer(dtype, {n(width), n(5)}, i == 0), a = d.buffer(dtype, {n(2 * pages), n(5)}), b = d.buffer(F32, {n(2 * pages), n(width)});
     const int32_t table = d.buffer(I32, {n(S), n(entries)}), scale = d.buffer(F32, {n(S)}), mid = d.feed(F32, {s(R), n(2 * entries)}), s_out = d.buffer(F32, {n(2), n(width)});
-    in.insert(in.end(), {w, a, b, table, scale, mid, i ? kAbsent : s_out});
+    in.insert(in.end(), {w, kAbsent, a, b, table, scale, mid, i ? kAbsent : s_out});
     out.push_back(d.out(dtype, {s(T), n(width)}));
     in_dx.insert(in_dx.end(), {out.back(), w, a, b, table, scale, mid, i ? s_out : kAbsent});
     if (i == 0) dab = {x, offsets, slots, out.back(), a, b, table, scale, mid};
@@ -58,10 +58,24 @@ Draft plain_linear() {
   const int32_t x = d.feed(F32, {s(T), n(4)}), w = d.buffer(BF16, {n(3), n(4)}, true), slots = d.feed(I32, {s(T)});
   const int32_t a = d.buffer(F32, {n(2), n(4)}), b = d.buffer(F32, {n(2), n(3)}), table = d.feed(I32, {n(2), n(2)}), scale = d.feed(F32, {n(2)});
   const int32_t y = d.out(F32, {s(T), n(3)}), z = d.out(BF16, {s(T), n(3)}), dx = d.out(F32, {s(T), n(4)});
-  d.node(Op::lora_linear, {x, -1, -1, -1, -1, w, -1, -1, -1, -1, -1, -1}, {y}, {1, 1, F32});
-  d.node(Op::lora_linear, {x, -1, slots, -1, -1, w, a, b, table, scale, -1, -1}, {z}, {1, 1, BF16});
+  d.node(Op::lora_linear, {x, -1, -1, -1, -1, w, -1, -1, -1, -1, -1, -1, -1}, {y}, {1, 1, F32});
+  d.node(Op::lora_linear, {x, -1, slots, -1, -1, w, -1, a, b, table, scale, -1, -1}, {z}, {1, 1, BF16});
   d.node(Op::lora_linear_dx, {-1, -1, -1, -1, y, w, -1, -1, -1, -1, -1, -1}, {dx}, {1, 1});
   d.fetch({z, dx});
+  return d;
+}
+
+// int8 weights, one beside a float one and under an adapter, and an int8 head.
+Draft int8_linears() {
+  Draft d("int8 linears");
+  const int32_t T = d.symbol(5);
+  const int32_t x = d.feed(F32, {s(T), n(6)}), w = d.buffer(I8, {n(3), n(6)}, true), w_scale = d.buffer(F32, {n(3)}, true), plain = d.buffer(BF16, {n(2), n(6)}, true);
+  const int32_t slots = d.feed(I32, {s(T)}), a = d.buffer(F32, {n(2), n(6)}), b = d.buffer(F32, {n(2), n(3)}), table = d.feed(I32, {n(2), n(2)}), scale = d.feed(F32, {n(2)});
+  const int32_t y = d.out(BF16, {s(T), n(3)}), z = d.out(BF16, {s(T), n(2)});
+  d.node(Op::lora_linear, {x, -1, slots, -1, -1, w, w_scale, a, b, table, scale, -1, -1, plain, -1, -1, -1, -1, -1, -1, -1}, {y, z}, {2, 1, BF16});
+  const int32_t labels = d.feed(I32, {s(T)}), logp = d.out(F32, {s(T)}), lse = d.out(F32, {s(T)});
+  d.node(Op::cross_entropy, {x, w, labels, w_scale}, {logp, lse}, {0.5f});
+  d.fetch({y, z, logp});
   return d;
 }
 
@@ -127,7 +141,7 @@ Draft loss() {
   const int32_t T = d.symbol(5);
   const int32_t x = d.feed(BF16, {s(T), n(3)}), w = d.buffer(F32, {n(11), n(3)}, true), labels = d.feed(I32, {s(T)}), g = d.feed(F32, {s(T)});
   const int32_t logp = d.out(F32, {s(T)}), lse = d.out(F32, {s(T)}), dx = d.out(F32, {s(T), n(3)}), dw = d.out(F32, {n(11), n(3)}), dx2 = d.out(F32, {s(T), n(3)});
-  d.node(Op::cross_entropy, {x, w, labels}, {logp, lse}, {0.5f});
+  d.node(Op::cross_entropy, {x, w, labels, -1}, {logp, lse}, {0.5f});
   d.node(Op::cross_entropy_grad, {x, w, labels, lse, g}, {dx, dw}, {0.5f});
   d.node(Op::cross_entropy_grad, {x, w, labels, lse, logp}, {dx2, -1}, {0.5f});
   d.fetch({logp, dx, dw, dx2});
@@ -137,7 +151,7 @@ Draft loss() {
 }  // namespace
 
 void add_model_programs(std::vector<Draft>& out) {
-  for (auto make : {embedding, adapted_linear_f32, adapted_linear_bf16, plain_linear, attention, cross_attention, heads, loss}) out.push_back(make());
+  for (auto make : {embedding, adapted_linear_f32, adapted_linear_bf16, plain_linear, int8_linears, attention, cross_attention, heads, loss}) out.push_back(make());
 }
 
 }  // namespace ht::fuzz

@@ -8,7 +8,7 @@ namespace ht::fuzz {
 namespace {
 
 HostArray host_array(DType dtype, int64_t elements, Random& r) {
-  HostArray a{dtype == DType::BF16 ? DType::F32 : dtype, {}};
+  HostArray a{dtype == DType::BF16 ? DType::F32 : dtype == DType::I8 ? DType::I32 : dtype, {}};
   a.bytes.resize(static_cast<size_t>(elements) * dtype_size(a.dtype));
   for (int64_t i = 0; i < elements; ++i) {
     const int32_t whole = static_cast<int32_t>(r.below(3));

@@ -73,6 +73,7 @@ void structure(Outcome& outcome) {
   with("fetch count too small", {{5, 0}}, "left over");
   with("value kind", {{14, 3}}, "value kind");
   with("value of f64", {{15, 3}}, "value dtype");
+  with("value of a type that there is not", {{15, 5}}, "value dtype");
   with("rank", {{16, 5}}, "value rank");
   with("buffer index", {{33, 1}}, "value index");
   with("computed with an index", {{49, 0}}, "value index");
@@ -140,7 +141,7 @@ void operands(Outcome& outcome) {
   refuse(outcome, "not a multiple", "is not n * P + 0", [](Draft& d) { d.node(Op::split_rows, {d.feed(F32, {n(5), n(1)})}, {d.out(F32, {n(2), n(1)}), d.out(F32, {n(2), n(1)})}, {2}); });
   refuse(outcome, "offsets without a row", "is not 1 * R + 1", [](Draft& d) {
     const int32_t x = d.feed(F32, {n(2), n(2)}), w = d.buffer(F32, {n(2), n(2)});
-    d.node(Op::lora_linear, {x, d.feed(I32, {n(0)}), -1, -1, -1, w, -1, -1, -1, -1, -1, -1}, {d.out(F32, {n(2), n(2)})}, {1, 1, F32});
+    d.node(Op::lora_linear, {x, d.feed(I32, {n(0)}), -1, -1, -1, w, -1, -1, -1, -1, -1, -1, -1}, {d.out(F32, {n(2), n(2)})}, {1, 1, F32});
   });
   refuse(outcome, "reshape to another size", "another number of elements", [](Draft& d) { d.node(Op::reshape, {d.feed(F32, {n(6)})}, {d.out(F32, {n(2), n(2)})}); });
   refuse(outcome, "reshape to another symbol", "another number of elements", [](Draft& d) {
@@ -168,8 +169,19 @@ void writes_and_rules(Outcome& outcome) {
     in.insert(in.end(), group.begin(), group.end());
     d.node(Op::lora_linear, in, {d.out(F32, {n(4), n(2)})}, {1, 1, F32});
   };
-  refuse(outcome, "a slot for some tokens", "is absent, so T must equal R", [&](Draft& d) { linear(d, {-1, d.feed(I32, {n(3)}), -1, -1}, {d.buffer(F32, {n(2), n(2)}), -1, -1, -1, -1, -1, -1}); });
-  refuse(outcome, "A without B", "operand b: is missing, and a needs it", [&](Draft& d) { linear(d, {-1, -1, -1, -1}, {d.buffer(F32, {n(2), n(2)}), d.buffer(F32, {n(1), n(2)}), -1, -1, -1, -1, -1}); });
+  refuse(outcome, "a slot for some tokens", "is absent, so T must equal R", [&](Draft& d) { linear(d, {-1, d.feed(I32, {n(3)}), -1, -1}, {d.buffer(F32, {n(2), n(2)}), -1, -1, -1, -1, -1, -1, -1}); });
+  refuse(outcome, "A without B", "operand b: is missing, and a needs it", [&](Draft& d) { linear(d, {-1, -1, -1, -1}, {d.buffer(F32, {n(2), n(2)}), -1, d.buffer(F32, {n(1), n(2)}), -1, -1, -1, -1, -1}); });
+  const auto weight = [&](Draft& d, DType dtype, int32_t scales) { linear(d, {-1, -1, -1, -1}, {d.buffer(dtype, {n(2), n(2)}), scales ? d.buffer(F32, {n(scales)}) : -1, -1, -1, -1, -1, -1, -1}); };
+  refuse(outcome, "an int8 weight", "", [&](Draft& d) { weight(d, DType::I8, 2); });
+  refuse(outcome, "an int8 weight without scales", "operand w_scale: stands beside an i8 w", [&](Draft& d) { weight(d, DType::I8, 0); });
+  refuse(outcome, "scales of a float weight", "operand w_scale: stands beside an i8 w", [&](Draft& d) { weight(d, F32, 2); });
+  refuse(outcome, "scales for other rows", "disagrees with out_i", [&](Draft& d) { weight(d, DType::I8, 3); });
+  refuse(outcome, "int8 rows whose sums could overflow", "at most 131072 elements", [](Draft& d) {
+    const int32_t x = d.feed(F32, {n(1), n(131073)}), w = d.buffer(DType::I8, {n(1), n(131073)});
+    d.node(Op::lora_linear, {x, -1, -1, -1, -1, w, d.buffer(F32, {n(1)}), -1, -1, -1, -1, -1, -1}, {d.out(F32, {n(1), n(1)})}, {1, 1, F32});
+  });
+  refuse(outcome, "int8 activations", "i8 is a type of buffers only", [](Draft& d) { d.node(Op::sum, {d.feed(DType::I8, {n(2)})}, {d.out(F32, {n(1)})}); });
+  refuse(outcome, "int8 where floats are wanted", "i8 is the wrong type", [](Draft& d) { d.node(Op::sum, {d.buffer(DType::I8, {n(2)})}, {d.out(F32, {n(1)})}); });
   const auto attend = [](Draft& d, int32_t width, int32_t heads, int32_t tokens, int32_t keys, const Ids& rest) {
     Ids in = {d.feed(F32, {n(tokens), n(width)}), d.feed(F32, {n(9), n(width)}), d.feed(F32, {n(9), n(width)}), -1, d.feed(I32, {n(keys + 1)}), -1};
     in.insert(in.end(), rest.begin(), rest.end());
@@ -182,7 +194,7 @@ void writes_and_rules(Outcome& outcome) {
   refuse(outcome, "bias without a bucket", "may have no bucket", [&](Draft& d) { attend(d, 6, 3, 4, 4, {d.feed(F32, {n(0), n(3)})}); });
   const auto with_offsets = [](Draft& d, int32_t offsets) {
     const int32_t x = d.feed(F32, {n(2), n(2)}), w = d.buffer(F32, {n(2), n(2)});
-    d.node(Op::lora_linear, {x, offsets, -1, -1, -1, w, -1, -1, -1, -1, -1, -1}, {d.out(F32, {n(2), n(2)})}, {1, 1, F32});
+    d.node(Op::lora_linear, {x, offsets, -1, -1, -1, w, -1, -1, -1, -1, -1, -1, -1}, {d.out(F32, {n(2), n(2)})}, {1, 1, F32});
   };
   refuse(outcome, "offsets from the device", "must be known before the run", [&](Draft& d) {
     const int32_t id = d.out(I32, {n(1), n(2)}), offsets = d.out(I32, {n(2)});

@@ -48,7 +48,7 @@ inline double parse_number(const std::string& text) {
 }
 
 inline DType parse_dtype(const std::string& text) {
-  for (DType t : {DType::F32, DType::BF16, DType::I32})
+  for (DType t : {DType::F32, DType::BF16, DType::I32, DType::I8})
     if (text == dtype_name(t)) return t;
   fail("dtype '" + text + "'");
 }
@@ -144,7 +144,7 @@ inline void bind_side(Bound& b, const List<OperandSchema>& operands, std::vector
 // A dimension that the table ties to another one while an operand is absent need not be given.
 inline void complete_dims(Bound& b) {
   for (const OpRule& rule : b.schema->rules) {
-    if (!rule.needs.empty() || b.source->present.count(rule.operand)) continue;
+    if (rule.kind != kAbsentEqual || b.source->present.count(rule.operand)) continue;
     const bool has_a = b.dims.count(rule.a), has_b = b.dims.count(rule.b);
     if (has_a && !has_b) b.dims[rule.b] = b.dims[rule.a];
     if (has_b && !has_a) b.dims[rule.a] = b.dims[rule.b];

@@ -122,6 +122,7 @@ int main_of(int argc, char** argv) {
   const int all = schedule_count ? schedule_count() : 1;
   const int begin = schedules == "last" ? all - 1 : 0, end = schedules == "first" ? 1 : schedules == "greedy" ? std::min(3, all) : all;
   return run_cases(static_cast<int>(rest.size()), rest.data(), [&](const Case& c, const Bound& b, const std::vector<Values>& inputs, const Result& want) {
+    if (std::any_of(b.in.begin(), b.in.end(), [](const Slot& slot) { return slot.present && slot.dtype == DType::I8; })) return;  // CPU only
     for (int s = begin; s < end; ++s) {
       const std::string name = set_schedule ? set_schedule(s) : "device";
       const Result got = run_on_device(device, b, inputs);

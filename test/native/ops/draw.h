@@ -71,6 +71,7 @@ class Drawer {
       if (hi <= slot.schema->index_lo) fail("no index fits " + slot.label());
       return integer(slot.schema->index_lo, static_cast<double>(hi), w);
     }
+    if (!d && slot.dtype == DType::I8) return integer(-127, 128, w);
     if (!d) return slot.dtype == DType::I32 ? integer(0, 1000, w) : normal(w);
     if (d->kind == "normal") return normal(w) * arg(*d, 0) / (d->args.size() > 1 ? std::sqrt(static_cast<double>(dim_named(b_, d->args[1], slot.rep))) : 1.0);
     if (d->kind == "uniform") return arg(*d, 0) + (arg(*d, 1) - arg(*d, 0)) * fraction(w.word[0]);

@@ -79,6 +79,7 @@ class Block {
       case DType::BF16: return &kPoisonBF16;
       case DType::F64: return &kPoisonF64;
       case DType::I32: return &kPoisonI32;
+      case DType::I8: break;  // never an output
     }
     return nullptr;
   }

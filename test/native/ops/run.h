@@ -40,7 +40,7 @@ inline Result collect(const Bound& b, std::vector<Block>& in, std::vector<Block>
 
 // `inputs` holds one entry per input slot. With `as_f64` every float is stored as double, as on the reference device.
 inline Result run_kernel(const Bound& b, Kernel kernel, const std::vector<Values>& inputs, bool as_f64) {
-  const auto stored = [&](const Slot& s) { return as_f64 && s.dtype != DType::I32 ? DType::F64 : s.dtype; };
+  const auto stored = [&](const Slot& s) { return as_f64 && dtype_is_float(s.dtype) ? DType::F64 : s.dtype; };
   std::vector<Block> in, out, before;
   std::vector<Tensor> in_tensors, out_tensors;
   for (size_t i = 0; i < b.in.size(); ++i) {
