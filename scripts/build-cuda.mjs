@@ -1,16 +1,17 @@
 // `npm run build:cuda`: compiles the CUDA backend with nvcc into build-cuda/ and puts hypertune_cuda.so beside the addon.
-// Prints registers and spills of every kernel; a kernel that spills fails the build. `-- --check` compiles and copies nothing.
+// Prints registers and spills of every kernel; a kernel that spills fails the build. `-- --check` compiles and copies nothing;
+// `-- --pack` makes a tarball of the package hypertune-native-cuda instead, in build-cuda/.
 import { spawn, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import os from 'node:os';
 import path from 'node:path';
+import { LIBRARY, packCudaPackage } from './cuda-package.mjs';
 
 const self = fileURLToPath(import.meta.url);
 const root = path.dirname(path.dirname(self));
 export const build = path.join(root, 'build-cuda');
-const LIBRARY = 'hypertune_cuda.so';
 const LEAST_NVCC = 12; // sm_90a
 
 function stop(code, message) {
@@ -158,5 +159,6 @@ if (process.argv[1] && realpathSync(process.argv[1]) === realpathSync(self)) {
   configure(compiler);
   const spilled = printTable(remember(await compile()));
   if (spilled.length) stop('SPILL', `registers are spilled by ${spilled.join('; ')}. Use fewer registers per thread or fewer threads per block.`);
-  if (!process.argv.includes('--check')) install();
+  if (process.argv.includes('--pack')) console.log(`build-cuda: ${path.relative(root, packCudaPackage(path.join(build, LIBRARY), build))}`);
+  else if (!process.argv.includes('--check')) install();
 }

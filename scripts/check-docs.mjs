@@ -1,6 +1,6 @@
 // Fails where the documentation and the code have come apart: error codes, environment variables, public names, links.
 // node scripts/check-docs.mjs [root]
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
 
@@ -32,9 +32,27 @@ const exported = [...read('lib/index.ts').matchAll(/^export (?:type )?\{([^}]*)\
 const prose = pages.map(read).join('\n');
 for (const name of exported) if (!new RegExp(`\\b${name}\\b`).test(prose)) problems.push(`lib/index.ts: ${name} is exported but stands in no page of docs/ or README.md`);
 
-for (const page of pages) {
-  for (const [, target] of read(page).matchAll(/\]\((?!https?:|#|mailto:)([^)#]+)[^)]*\)/g)) {
-    if (!existsSync(path.join(root, path.dirname(page), target))) problems.push(`${page}: the link to ${target} leads nowhere`);
+const withoutCode = (page) => read(page).replace(/^```.*?^```$/gms, '');
+
+/** Anchors of a page's headings, as GitHub makes them. */
+function anchorsOf(page) {
+  const anchors = new Set();
+  for (const [, heading] of withoutCode(page).matchAll(/^#{1,6} +(.*)$/gm)) {
+    const slug = heading.toLowerCase().replace(/\]\([^)]*\)/g, '').replace(/[^\p{L}\p{N}\s_-]/gu, '').trim().replace(/\s/g, '-');
+    let anchor = slug;
+    for (let i = 1; anchors.has(anchor); ++i) anchor = `${slug}-${i}`;
+    anchors.add(anchor);
+  }
+  return anchors;
+}
+
+const linking = [...pages, 'CHANGELOG.md', ...['weights', 'test', 'bench', 'examples'].filter((dir) => existsSync(path.join(root, dir))).flatMap((dir) => filesUnder(dir, ['.md']))];
+for (const page of linking.filter((page) => existsSync(path.join(root, page)))) {
+  for (const [, link] of withoutCode(page).matchAll(/\]\((?!https?:|mailto:)([^)\s]+)[^)]*\)/g)) {
+    const [file, anchor] = link.split('#');
+    const target = file ? path.join(path.dirname(page), file) : page;
+    const there = existsSync(path.join(root, target));
+    if (!there || (anchor && !(statSync(path.join(root, target)).isFile() && anchorsOf(target).has(anchor)))) problems.push(`${page}: the link to ${link} leads nowhere`);
   }
 }
 

@@ -7,10 +7,15 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
 /** Name and arguments of node, from the root. */
 const STEPS = [
+  ['format', ['scripts/check-format.mjs']],
   ['levels and rings of imports', ['scripts/check-imports.mjs']],
   ['generated op tables', ['scripts/generate-ops.mjs', '--check']],
   ['documentation', ['scripts/check-docs.mjs']],
+  ['licences of dependencies', ['scripts/check-licences.mjs']],
+  ['size of the package', ['scripts/check-size.mjs']],
   ['types', ['node_modules/typescript/bin/tsc', '--noEmit', '-p', '.']],
+  ['lint', ['node_modules/eslint/bin/eslint.js', '.']],
+  ['API reference', ['node_modules/typedoc/bin/typedoc', '--emit', 'docs']],
 ];
 
 const failed = [];

@@ -21,5 +21,7 @@ if (!existsSync(path.join(root, 'CMakeLists.txt'))) process.exit(0);
 const cli = require.resolve('cmake-js/bin/cmake-js');
 for (const args of [['configure', '--CDHT_TESTS=OFF'], ['build', '--parallel', '2']]) {
   const { status } = spawnSync(process.execPath, [cli, ...args], { cwd: root, stdio: 'inherit' });
-  if (status !== 0) process.exit(status ?? 1);
+  if (status === 0) continue;
+  console.error(`hypertune-native: there is no prebuilt addon for ${process.platform}-${process.arch} here, and building it failed: that needs CMake >= 3.22 and a C++17 compiler.`);
+  process.exit(status ?? 1);
 }

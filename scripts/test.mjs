@@ -19,6 +19,7 @@ const SUITES = [
   { name: 'CUDA kernels with nvcc', command: process.execPath, args: ['scripts/build-cuda.mjs', '--check'], possible: () => findNvcc() !== undefined },
   { name: 'coverage of the program validator', command: process.execPath, args: ['scripts/validator-coverage.mjs'] },
   { name: 'learning', command: process.execPath, args: ['node_modules/tsx/dist/cli.mjs', 'scripts/check-learning.ts'] },
+  { name: 'package', command: process.execPath, args: ['scripts/test-package.mjs'] },
   {
     name: 'vitest', command: process.execPath,
     args: ['node_modules/vitest/vitest.mjs', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...process.argv.slice(2)],

@@ -55,7 +55,7 @@ export class Adapter {
   private closed = false;
   private uses = 0;
 
-  /** Use `HyperT5.adapt`, `HyperT5.loadAdapter` or `HyperT5.newAdapter`. Without `base` it cannot be tuned. */
+  /** @internal Use `HyperT5.adapt`, `HyperT5.loadAdapter` or `HyperT5.newAdapter`. Without `base` it cannot be tuned. */
   constructor(bank: AdapterBank, slot: Slot, source: AdapterSource, base?: TuningBase) {
     this.bank = bank;
     this.place = slot;
@@ -90,7 +90,7 @@ export class Adapter {
     if (--this.uses === 0 && this.closed) this.bank.free(this.place);
   }
 
-  /** Sizes of what it holds. */
+  /** @internal Sizes of what it holds. */
   get layout(): AdapterLayout {
     return this.place.layout;
   }
@@ -119,7 +119,7 @@ export class Adapter {
     }
   }
 
-  /** Its values as plain data. Throws CONFIG_UNSUPPORTED for a prefix with learned logit bias. */
+  /** @internal Its values as plain data. Throws CONFIG_UNSUPPORTED for a prefix with learned logit bias. */
   async toFile(): Promise<AdapterFile> {
     const slot = this.acquire(this.bank);
     try {

@@ -44,7 +44,7 @@ export class Prefetch<Batch> {
     const outcome = await this.ready[0];
     this.waited += (this.clock() - started) / 1000;
     if ('error' in outcome) throw outcome.error;
-    this.ready.shift();
+    void this.ready.shift();
     this.plan();
     return outcome.batch;
   }

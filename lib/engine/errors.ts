@@ -44,6 +44,7 @@ export type ErrorCode =
   | 'CUBLAS_NOT_FOUND'
   | 'CUBLAS_VERSION' // found, but of another major version than the backend was built for
   | 'CUDA_PROBE_FAILED' // a process that tried the device crashed or hung
+  | 'PLATFORM_UNSUPPORTED' // another operating system, or one without a prebuilt addon
   | 'ADDON_LOAD'
   | 'INTERNAL';
 
@@ -59,7 +60,7 @@ export interface ErrorDetails {
 const REMEDIES: Partial<Record<ErrorCode, string>> = {
   DEVICE_UNAVAILABLE: "Look whether other programs can use the device ('nvidia-smi' shows its state), or use device 'cpu'.",
   CUDA_NOT_BUILT: "Build it with 'npm run build:cuda' in the folder of hypertune-native (needs nvcc), or use device 'cpu' or 'auto'.",
-  CUDA_LIBRARY_VERSION: "Build it again with 'npm run build:cuda' in the folder of hypertune-native.",
+  CUDA_LIBRARY_VERSION: "Build it again with 'npm run build:cuda' in the folder of hypertune-native; a package hypertune-native-cuda must have its version.",
   CUDA_NO_DRIVER: 'Install the NVIDIA driver; in a container, start it with access to the devices (docker run --gpus all).',
   CUDA_DRIVER_TOO_OLD: "Update the NVIDIA driver, or build with an older CUDA toolkit on the PATH ('npm run build:cuda').",
   CUDA_NO_DEVICE: "Look whether 'nvidia-smi -L' lists a device and CUDA_VISIBLE_DEVICES names it.",

@@ -1,7 +1,5 @@
-/** The addon's functions as TypeScript sees them, and the one place that loads it. */
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
-import path from 'node:path';
+/** The addon's functions as TypeScript sees them. */
+import { loadAddon, type LoadedAddon } from './addon.ts';
 import { HypertuneError, type ErrorCode } from './errors.ts';
 
 export type HostArray = Float32Array | Float64Array | Int32Array;
@@ -17,11 +15,10 @@ export interface NativeDevice {
 /** Handles are integers. Errors carry `code` and `field`; `translate` turns them into HypertuneErrors. */
 export interface Native {
   readonly opTableVersion: number;
-  openEngine(device: string, memoryLimit: number): NativeDevice;
-  /** Where the addon was loaded from, and where it looks for the CUDA backend. */
-  cudaPaths(): { addon: string; library: string };
+  /** `library`: the file of the CUDA backend, for that device. */
+  openEngine(device: string, memoryLimit: number, library?: string): NativeDevice;
   /** Throws what opening the CUDA device would; a broken driver may end the process. */
-  probeCuda(): void;
+  probeCuda(library: string): void;
   /** What was found out about that library, kept for all threads of the process. */
   cudaProbed(library: string, answer?: string): string | undefined;
   closeEngine(engine: number): Promise<void>;
@@ -39,24 +36,13 @@ export interface Native {
   cpu(settings?: { threads?: number; isa?: string }): { threads: number; isa: string; available: string[] };
 }
 
-let loaded: Native | undefined;
+let loaded: LoadedAddon | undefined;
 
-/** Loads the addon on first use. Throws ADDON_LOAD with everything that was tried. */
-export function native(): Native {
-  if (loaded) return loaded;
-  const require = createRequire(import.meta.url);
-  const root = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
-  try {
-    loaded = require('node-gyp-build')(root) as Native;
-    return loaded;
-  } catch (cause) {
-    throw new HypertuneError('ADDON_LOAD', `the native addon of hypertune-native could not be loaded for ${process.platform}-${process.arch}, Node ${process.version}: ${(cause as Error).message}.`, {
-      field: 'hypertune.node',
-      remedy: `Build it in ${root} with 'npm run build:native' (needs CMake >= 3.22 and a C++17 compiler).`,
-      cause,
-    });
-  }
-}
+/** Loads the addon on first use. Throws PLATFORM_UNSUPPORTED or ADDON_LOAD. */
+export const native = (): Native => (loaded ??= loadAddon()).exports as Native;
+
+/** The file it was loaded from. */
+export const addonFile = (): string => (loaded ??= loadAddon()).file;
 
 /** An error of the addon as the HypertuneError it stands for. */
 export function translate(error: unknown): unknown {

@@ -470,4 +470,3 @@ async function isFolder(dir: string): Promise<boolean> {
     return false;
   }
 }
-

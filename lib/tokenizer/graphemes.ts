@@ -97,4 +97,3 @@ function isAccent(unit: number): boolean {
 function isControl(unit: number): boolean {
   return (unit >= 0x7f && unit < 0xa0) || unit === 0xad;
 }
-

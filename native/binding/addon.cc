@@ -76,10 +76,10 @@ Napi::Value to_array(Napi::Env env, const HostArray& a) {
   return Napi::Float32Array::New(env, n, buffer, 0);
 }
 
-// openEngine(device, memoryLimit) -> { id, name, detail, memoryBytes, threads }
+// openEngine(device, memoryLimit, library: file of the CUDA backend) -> { id, name, detail, memoryBytes, threads }
 Napi::Value open_engine(const Napi::CallbackInfo& info) {
   const std::string device = text(info, 0, "device");
-  HtBackend* backend = device == "cpu" ? cpu_backend() : device == "reference" ? reference_backend() : device == "cuda" ? cuda_backend() : nullptr;
+  HtBackend* backend = device == "cpu" ? cpu_backend() : device == "reference" ? reference_backend() : device == "cuda" ? cuda_backend(text(info, 2, "library")) : nullptr;
   if (!backend) throw Error("ARGUMENT_INVALID", "device", format("'%s' is not a device.", device.c_str()));
   auto entry = std::make_unique<EngineEntry>();
   entry->engine = std::make_unique<Engine>(backend, static_cast<uint64_t>(integer(info, 1, "memoryLimit", 0, kMaxBytes)));
@@ -96,18 +96,9 @@ Napi::Value open_engine(const Napi::CallbackInfo& info) {
   return out;
 }
 
-// cudaPaths() -> { addon, library }
-Napi::Value cuda_files(const Napi::CallbackInfo& info) {
-  const CudaPaths paths = cuda_paths();
-  Napi::Object out = Napi::Object::New(info.Env());
-  out["addon"] = Napi::String::New(info.Env(), paths.addon);
-  out["library"] = Napi::String::New(info.Env(), paths.library);
-  return out;
-}
-
-// probeCuda(): throws what openEngine('cuda') would; called in a child process, which may die of it
+// probeCuda(library): throws what openEngine('cuda', ..., library) would; called in a child process, which may die of it
 Napi::Value probe_cuda(const Napi::CallbackInfo& info) {
-  require_device(cuda_backend());
+  require_device(cuda_backend(text(info, 0, "library")));
   return info.Env().Undefined();
 }
 
@@ -329,7 +320,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Addon(env));
   exports.Set("opTableVersion", Napi::Number::New(env, kOpTableVersion));
   add<open_engine>(env, exports, "openEngine");
-  add<cuda_files>(env, exports, "cudaPaths");
   add<probe_cuda>(env, exports, "probeCuda");
   add<cuda_probed>(env, exports, "cudaProbed");
   add<close_engine>(env, exports, "closeEngine");

@@ -7,7 +7,7 @@
 
 namespace ht::cpu {
 
-const GemmKernels& gemm_kernels(Isa isa) {
+const GemmKernels& gemm_kernels([[maybe_unused]] Isa isa) {
   static const GemmKernels portable = isa_portable::kernels(bf16_dot_kernel(Isa::Portable));
 #if HT_X86
   static const GemmKernels avx2 = isa_avx2::kernels(nullptr);

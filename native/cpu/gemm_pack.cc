@@ -21,7 +21,7 @@ namespace {
 
 namespace ht::cpu {
 
-const GemmPack& gemm_pack(Isa isa) {
+const GemmPack& gemm_pack([[maybe_unused]] Isa isa) {
   static const GemmPack portable{isa_portable::pack_f32, isa_portable::pack_pairs, isa_portable::pack_quads};
 #if HT_X86
   static const GemmPack avx2{isa_avx2::pack_f32, isa_avx2::pack_pairs, isa_avx2::pack_quads};

@@ -1,4 +1,4 @@
-// The command buffer: a program as int32 words, written by lib/graph/program.ts and validated here before anything is planned.
+// The command buffer: a program as int32 words, written by lib/graph/words.ts and validated here before anything is planned.
 //
 //   header   12 words  magic, op table version, symbols, values, nodes, fetches, stop value or -1, keep all (0 or 1), total words, 0, 0, 0
 //   symbols  1 word    capacity of each symbol

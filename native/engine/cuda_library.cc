@@ -1,9 +1,7 @@
 #include "engine/cuda_library.h"
 
 #include <dlfcn.h>
-#include <unistd.h>
 
-#include <cstdlib>
 #include <map>
 #include <mutex>
 
@@ -19,8 +17,6 @@ struct Loaded {
 };
 
 Loaded load(const std::string& path) {
-  if (access(path.c_str(), F_OK) != 0)
-    return {nullptr, HT_NO_LIBRARY, std::getenv("HYPERTUNE_CUDA_LIBRARY") ? "HYPERTUNE_CUDA_LIBRARY names " + path + ", which is not there" : "this build has no CUDA backend"};
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) return {nullptr, HT_NO_LIBRARY, std::string("the CUDA backend does not load: ") + dlerror()};
   const auto open = reinterpret_cast<HtOpenBackend>(dlsym(library, HT_OPEN_BACKEND));
@@ -30,13 +26,6 @@ Loaded load(const std::string& path) {
 }
 
 }  // namespace
-
-CudaPaths cuda_paths() {
-  Dl_info self;
-  const std::string addon = dladdr(reinterpret_cast<const void*>(&cuda_paths), &self) && self.dli_fname ? self.dli_fname : "";
-  if (const char* path = std::getenv("HYPERTUNE_CUDA_LIBRARY")) return {addon, path};
-  return {addon, addon.substr(0, addon.rfind('/') + 1) + "hypertune_cuda.so"};
-}
 
 void throw_status(HtStatus status, const char* text) {
   const char* code = "INTERNAL";
@@ -63,10 +52,9 @@ void require_device(HtBackend* backend) {
 }
 
 // Never closed: what it has loaded into the process stays.
-HtBackend* cuda_backend() {
+HtBackend* cuda_backend(const std::string& path) {
   static std::mutex mutex;
   static std::map<std::string, Loaded> loaded;
-  const std::string path = cuda_paths().library;
   std::lock_guard<std::mutex> lock(mutex);
   auto it = loaded.find(path);
   if (it == loaded.end()) it = loaded.emplace(path, load(path)).first;

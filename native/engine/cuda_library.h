@@ -1,4 +1,4 @@
-// The CUDA backend, in a shared object beside the addon that is opened when it is first asked for.
+// The CUDA backend, in a shared object of its own that is opened when it is first asked for; lib/engine/cuda.ts knows where it lies.
 #pragma once
 #include <string>
 
@@ -6,16 +6,8 @@
 
 namespace ht {
 
-struct CudaPaths {
-  std::string addon, library;
-};
-
-// The file this code was loaded from, and where the library is looked for: HYPERTUNE_CUDA_LIBRARY, else hypertune_cuda.so in the
-// addon's own folder.
-CudaPaths cuda_paths();
-
-// Throws Error with a code of its own for each reason why it cannot be used.
-HtBackend* cuda_backend();
+// Throws Error with a code of its own for each reason why the library cannot be used.
+HtBackend* cuda_backend(const std::string& library);
 
 // The error that stands for a backend's status.
 [[noreturn]] void throw_status(HtStatus status, const char* text);

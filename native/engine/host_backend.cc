@@ -2,9 +2,10 @@
 
 #include <unistd.h>
 
+#include <cinttypes>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <string>
 
 #include "core/ops.gen.h"
@@ -27,8 +28,11 @@ HtStatus probe(void*) { return 0; }
 uint64_t memory_limit() {
   uint64_t bytes = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGE_SIZE));
   for (const char* path : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    std::FILE* file = std::fopen(path, "r");
+    if (!file) continue;
     uint64_t limit = 0;
-    if (std::ifstream(path) >> limit && limit > 0 && limit < bytes) bytes = limit;
+    if (std::fscanf(file, "%" SCNu64, &limit) == 1 && limit > 0 && limit < bytes) bytes = limit;
+    std::fclose(file);
   }
   return bytes;
 }

@@ -41,7 +41,7 @@ describe('EpisodeSampler', () => {
         expect(new Set([...evidence, ...queries].map(({ input }) => input)).size).toBe(evidence.length + 6);
       }
     }
-    expect([...counts].toSorted()).toEqual([2, 3, 4, 5]);
+    expect([...counts].toSorted((a, b) => a - b)).toEqual([2, 3, 4, 5]);
   });
 
   test('packing: offsets, labels, shift and row map fit together', () => {

@@ -13,7 +13,7 @@ const views = (renamed: number, maxClasses: number) => Array.from({ length: 60 }
 describe('labelView', () => {
   test('2 to maxClasses classes at a time, every number of them', () => {
     const sizes = new Set(views(0, 4).map((view) => labelsOf(view).size));
-    expect([...sizes].toSorted()).toEqual([2, 3, 4]);
+    expect([...sizes].toSorted((a, b) => a - b)).toEqual([2, 3, 4]);
     for (const view of views(0, 4)) for (const { input, output } of view.examples!) expect(output).toBe(original.get(input));
   });
 

@@ -103,7 +103,7 @@ test('prefix language modelling: both sides of a random cut', () => {
     expect(Math.min(prefix.length, rest.length)).toBeGreaterThanOrEqual(4);
     cuts.add(prefix.length);
   }
-  expect([...cuts].toSorted()).toEqual([4, 5, 6, 7, 8]);
+  expect([...cuts].toSorted((a, b) => a - b)).toEqual([4, 5, 6, 7, 8]);
   expect(sampler.skipped).toBe(1);
   expect(() => new PrefixLmSampler(corpus, new FakeEncoder(), 1, { windowTokens: 7, minTokens: 4 })).toThrow(expect.objectContaining({ field: 'windowTokens' }));
 });

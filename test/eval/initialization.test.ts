@@ -151,4 +151,3 @@ test('runs are the same whether the experiment was stopped or not; a rate that d
   await expect(compareStarts(model, tasks, settings, { shared, signal: AbortSignal.abort() }).next()).rejects.toMatchObject({ code: 'ABORTED' });
   await model.dispose();
 });
-

@@ -144,7 +144,7 @@ describe('prefix_attention', () => {
       check(`prefix with its own bias, ${mode}`, (p) =>
         prefixAttention(p.g, { ...base(p), bias: p.param('bias', 4, 2), causal, bidirectional: !causal, prefix: { ...prefix(p), bias: p.param('prefix_bias', 3, 2), policy } }).o);
     }
-  check('prefix only, without bias or keys', (p) => 
+  check('prefix only, without bias or keys', (p) =>
     prefixAttention(p.g, {
       q: p.param('q', 7, inner), k: p.floats('k', 0, inner), v: p.floats('v', 0, inner), qOffsets: p.ints('q_offsets', [0, 3, 4, 7]), kOffsets: p.ints('k_offsets', [0, 0, 0, 0]), heads: 2, prefix: prefix(p),
     }).o);

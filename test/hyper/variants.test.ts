@@ -110,4 +110,3 @@ test('combined adapters act as their parts one after the other', async () => {
   await base.dispose();
   await model.dispose();
 });
-

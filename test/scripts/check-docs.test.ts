@@ -2,9 +2,9 @@ import { expect, test } from 'vitest';
 import { node, tree } from './support.ts';
 
 const GOOD = {
-  'README.md': 'See [errors](docs/errors.md#table) and [elsewhere](https://example.org). `Model` is public.\n',
+  'README.md': 'See [errors](docs/errors.md#the-table) and [elsewhere](https://example.org). `Model` is public.\n',
   'CONTRIBUTING.md': '',
-  'docs/errors.md': '| code | meaning |\n|---|---|\n| `FILE_IO` | x |\n| `INTERNAL` | y |\n',
+  'docs/errors.md': '# The table\n\n| code | meaning |\n|---|---|\n| `FILE_IO` | x |\n| `INTERNAL` | y |\n',
   'docs/environment.md': '| `HYPERTUNE_THREADS` | x |\n| `HYPERTUNE_LOG` | y |\n',
   'lib/engine/errors.ts': "export type ErrorCode =\n  | 'FILE_IO' // said\n  | 'INTERNAL';\n",
   'lib/index.ts': "export { Model } from './model.ts';\n",
@@ -23,6 +23,8 @@ test.each<[string, Record<string, string>, string]>([
   ['a variable without a row', { 'native/cpu/isa.cc': 'getenv("HYPERTUNE_ISA")' }, 'docs/environment.md: variable HYPERTUNE_ISA is not described'],
   ['a public name that no page has', { 'lib/index.ts': "export { Model } from './model.ts';\nexport type { Secret, Model } from './model.ts';\n" }, 'lib/index.ts: Secret is exported but stands in no page'],
   ['a link that leads nowhere', { 'docs/a.md': 'see [b](b.md)' }, 'docs/a.md: the link to b.md leads nowhere'],
+  ['a link to an anchor that is not there', { 'docs/a.md': 'see [table](errors.md#table)' }, 'docs/a.md: the link to errors.md#table leads nowhere'],
+  ['a link to an anchor of the same page', { 'docs/a.md': '# One\n\n[two](#two)' }, 'docs/a.md: the link to #two leads nowhere'],
 ])('%s fails', (_, files, message) => {
   const { status, stderr } = check(files);
   expect(stderr).toContain(message);

@@ -42,7 +42,7 @@ describe.each(['cpu', 'reference'] as const)('on %s', (device) => {
     const objective = textObjective(engine, t5.config, t5.parameters, optimizer, CAPACITY);
     const { loss, tokens } = await objective.accumulate(await batchOf(family, gradient.batch));
     expect(Math.abs(loss / tokens - gradient.loss) / gradient.loss).toBeLessThan(1e-5);
-    expect(optimizer.slots.map(({ parameter }) => parameter.name).sort()).toEqual([...gradient.parameters].sort());
+    expect(optimizer.slots.map(({ parameter }) => parameter.name).sort()).toEqual(([...gradient.parameters] as string[]).sort());
     for (const { parameter, grad } of optimizer.slots) {
       const expected = await golden.floats(`grad.${parameter.name}`);
       const found = await engine.read(grad);

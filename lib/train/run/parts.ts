@@ -65,4 +65,3 @@ export function textsOf(tokenizer: Tokenizer, batch: TextRows | EpisodeRows): Ro
     input: text(rowOf(batch.encoder, r)), target: text(rowOf(labels, r).filter((id) => id >= 0)),
   }));
 }
-

@@ -27,7 +27,7 @@ export interface SessionOptions {
   onPlan?: (plan: RunPlan) => void;
   /** A sentence for the user: what was left out, passed over, continued. */
   onNote?: (text: string) => void;
-  /** File operations of checkpoints; a test can make any of them fail. */
+  /** @internal File operations of checkpoints; a test can make any of them fail. */
   fs?: AtomicFs;
 }
 
