@@ -1,5 +1,5 @@
 // `npm run bench`: the suites of the CPU in turn, each in a process of its own; prints what they measure and how it stands to the targets, and
-// keeps both. Needs `npm run build`.
+// keeps both. Needs `npm run build:bench`.
 //
 //   npm run bench -- [--suites model,adapters] [--peers python] [--quick] [--json FILE]
 //
@@ -29,7 +29,9 @@ interface Suite {
 }
 
 const SUITES: readonly Suite[] = [
-  { name: 'native', program: 'cpu_bench', args: '', quick: '--quick' },
+  { name: 'gemm', program: 'gemm_bench', args: '1', quick: '1 1' },
+  { name: 'gemm2', program: 'gemm_bench', args: '2', quick: '2 1' },
+  { name: 'ops', program: 'ops_bench', args: '1', quick: '1 lora_linear' },
   { name: 'model', program: 'bench/model/run.ts', args: '--sizes small,base --dtypes f32,bf16,int8 --rows 1,8,32 --encode-rows 1,8 --steps 17', quick: '--sizes tiny --rows 1 --rounds 1 --steps 5', peer: true },
   { name: 'model2', program: 'bench/model/run.ts', args: '--sizes base --kinds decode --rows 1 --threads 2', quick: '--sizes tiny --kinds decode --rows 1 --threads 2 --rounds 1 --steps 5' },
   { name: 'adapters', program: 'bench/model/adapters.ts', args: '', quick: '--sizes tiny --rows 2 --rounds 1 --rank 4' },

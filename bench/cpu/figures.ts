@@ -5,8 +5,10 @@ import type { ModelRow } from '../model/run.ts';
 
 /** By suite; one that failed is absent. */
 export interface Measured {
-  /** Lines of cpu_bench. */
-  native?: NativeRow[];
+  /** On one thread and on two. */
+  gemm?: NativeRow[];
+  gemm2?: NativeRow[];
+  ops?: NativeRow[];
   model?: ModelRow[];
   /** Of one row on two threads. */
   model2?: ModelRow[];
@@ -22,8 +24,9 @@ export interface Measured {
 export interface NativeRow {
   bench: string;
   name: string;
-  dtype?: string;
-  rows?: number;
+  dtype: string;
+  /** Of a ceiling: threads. */
+  rows: number;
   value: number;
   unit: string;
   /** Of the peak or the bandwidth measured in the same run. */
@@ -33,8 +36,8 @@ export interface NativeRow {
 export function figuresOf(measured: Measured): Record<string, number> {
   const out: Record<string, number> = {};
   const worst = (name: string, value: number, small = false) => (out[name] = name in out ? (small ? Math.max : Math.min)(out[name], value) : value);
-  const bandwidth = (threads: number) => measured.native?.find((row) => row.bench === 'ceiling' && row.name === `read, ${threads} thread${threads > 1 ? 's' : ''}`)?.value;
-  for (const row of measured.native ?? []) if (row.bench === 'gemm' && row.rows! >= 64) worst(`gemm.${row.dtype}.peak`, 100 * row.share!);
+  const bandwidth = (threads: number) => [...(measured.gemm ?? []), ...(measured.gemm2 ?? [])].find((row) => row.name === 'read' && row.rows === threads)?.value;
+  for (const row of measured.gemm ?? []) if (row.bench === 'gemm' && row.rows >= 64) worst(`gemm.${row.dtype}.peak`, 100 * row.share!);
   for (const [name, rows, threads] of [['', measured.model, 1], ['2', measured.model2, 2]] as const) {
     for (const row of rows ?? []) {
       const id = `${row.kind}${name}.${row.size}.${row.dtype}`;

@@ -2,7 +2,7 @@
 // GEMM at the shapes of T5 (y = x W^T), against what this machine reaches in the same run: the FMA peak, or that of the
 // int8 tile, for many rows, the read bandwidth for one. int8 includes the quantisation of x. Weights are cold: copies of them, more than the caches hold, are used in turn.
 //
-//   gemm_bench [threads [shapes]]     default: 1, all; HYPERTUNE_ISA chooses the instruction set
+//   gemm_bench [threads [shapes]] [--json FILE]     default: 1, all; HYPERTUNE_ISA chooses the instruction set
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -18,6 +18,7 @@
 #include "cpu/gemm_int8_kernels.h"
 #include "cpu/threads.h"
 #include "cpu/vec.h"
+#include "../bench/native/results.h"
 #define HT_KERNELS "../bench/native/gemm_bench.cc"
 #include "cpu/each_isa.h"
 
@@ -89,7 +90,9 @@ struct Shape {
   int64_t n, k;
 };
 
-void bench(const Shape& shape, DType dtype, bool packed, double peak, double bandwidth) {
+void bench(Results& results, const Shape& shape, DType dtype, bool packed, int threads) {
+  // Measured anew for every shape: what else the machine does changes.
+  const double peak = dtype == DType::I8 ? int8_peak(threads) : fma_peak(threads), bandwidth = read_bandwidth(threads);
   const int64_t bytes = shape.n * shape.k * static_cast<int64_t>(dtype_size(dtype));
   const int64_t copies = (160 << 20) / bytes + 1;
   std::vector<std::vector<uint8_t>> weights;
@@ -127,6 +130,7 @@ void bench(const Shape& shape, DType dtype, bool packed, double peak, double ban
            MatrixOut::of(y.data(), DType::F32, m, shape.n), options);
     });
     const double flops = 2.0 * static_cast<double>(m * shape.n * shape.k) / seconds;
+    if (packed) results.add("gemm", shape.name, dtype == DType::I8 ? "int8" : dtype_name(dtype), m, flops * 1e-9, "GFLOP/s", m == 1 ? static_cast<double>(bytes) / seconds / bandwidth : flops / peak);
     if (m == 1) std::printf(" | %6.1f %5.1f GB/s %3.0f%%", flops * 1e-9, static_cast<double>(bytes) / seconds * 1e-9, 100 * static_cast<double>(bytes) / seconds / bandwidth);
     else std::printf(" | %6.1f %3.0f%%", flops * 1e-9, 100 * flops / peak);
   }
@@ -136,21 +140,24 @@ void bench(const Shape& shape, DType dtype, bool packed, double peak, double ban
 }  // namespace
 
 int main(int argc, char** argv) {
+  Results results(argc, argv);
   const int threads = argc > 1 ? std::atoi(argv[1]) : 1;
   set_thread_count(threads);
   const double peak = fma_peak(threads), integer_peak = int8_peak(threads), bandwidth = read_bandwidth(threads);
   std::printf("%s, %d thread(s): FMA peak %.1f GFLOP/s fp32, int8 tile %.1f GOP/s, read bandwidth %.1f GB/s\n", isa_name(active_isa()), thread_count(), peak * 1e-9, integer_peak * 1e-9, bandwidth * 1e-9);
+  results.add("ceiling", "FMA", "f32", threads, peak * 1e-9, "GFLOP/s");
+  results.add("ceiling", "int8 tile", "int8", threads, integer_peak * 1e-9, "GOP/s");
+  results.add("ceiling", "read", "f32", threads, bandwidth * 1e-9, "GB/s");
   std::printf("GFLOP/s and share of the bandwidth (M=1) or of the peak    | M=1                      | M=8         | M=64        | M=512\n");
   const Shape shapes[] = {{"small qkv", 384, 512}, {"small wi", 1024, 512}, {"base qkv", 768, 768}, {"base wi", 2048, 768},
                           {"base wo", 768, 2048}, {"large qkv", 1024, 1024}, {"large wi", 2816, 1024}, {"large wo", 1024, 2816}};
   const size_t count = argc > 2 ? std::min<size_t>(8, static_cast<size_t>(std::atoi(argv[2]))) : 8;
   for (const bool packed : {true, false}) {
     for (const DType dtype : {DType::I8, DType::F32, DType::BF16}) {
-      for (size_t i = 0; i < count; ++i) bench(shapes[i], dtype, packed, dtype == DType::I8 ? integer_peak : peak, bandwidth);
+      for (size_t i = 0; i < count; ++i) bench(results, shapes[i], dtype, packed, threads);
     }
   }
-  const double after = fma_peak(threads), integer_after = int8_peak(threads);
-  std::printf("FMA peak at the end %.1f GFLOP/s, int8 tile %.1f GOP/s\n", after * 1e-9, integer_after * 1e-9);
+  return results.write() ? 0 : 1;
 }
 #else
 // Independent chains, enough of them to hide the latency of an FMA on two units.

@@ -1,6 +1,6 @@
 // Fused ops on the CPU against the plain product of the same weights, so that the figures mean the same on any machine.
 //
-//   ops_bench [threads [filter]]     default: 1, all; HYPERTUNE_ISA chooses the instruction set
+//   ops_bench [threads [filter]] [--json FILE]     default: 1, all; HYPERTUNE_ISA chooses the instruction set
 //
 // Attention and cross-entropy: share of what a product y = x W^T of 512 x 768 x 768 reaches per second in the same run
 // (fp32), counting 4 operations per query, key and channel forward and 10 backward, and the head's products.
@@ -19,6 +19,7 @@
 #include "cpu/gemm.h"
 #include "cpu/isa.h"
 #include "cpu/threads.h"
+#include "../bench/native/results.h"
 
 using namespace ht;
 
@@ -103,7 +104,7 @@ Attr real(float f) {
   return a;
 }
 
-void attention(double rate, int64_t rows, int64_t length, int64_t heads, int64_t dim, int64_t prefix, DType dtype) {
+void attention(Results& results, double rate, int64_t rows, int64_t length, int64_t heads, int64_t dim, int64_t prefix, DType dtype) {
   Operands all;
   const int64_t tokens = rows * length, width = heads * dim;
   using O = op::prefix_attention_grad;
@@ -133,11 +134,14 @@ void attention(double rate, int64_t rows, int64_t length, int64_t heads, int64_t
   const double operations = static_cast<double>(tokens) * static_cast<double>((length + prefix) * width);
   const double forward = measure([&] { prefix_attention_cpu({in.data(), forward_out.data(), attr, nullptr}); });
   const double backward = measure([&] { prefix_attention_grad_cpu({in.data(), out.data(), attr, nullptr}); });
+  const std::string shape = std::to_string(rows) + " x " + std::to_string(length) + ", prefix " + std::to_string(prefix);
+  results.add("attention", shape, dtype_name(dtype), rows, forward * 1e3, "ms", 4 * operations / forward / rate);
+  results.add("attention backward", shape, dtype_name(dtype), rows, backward * 1e3, "ms", 10 * operations / backward / rate);
   std::printf("attention        %3ld rows x %4ld, %2ld heads x %3ld, prefix %3ld, %s: forward %8.3f ms %3.0f %%, backward %8.3f ms %3.0f %%\n", long(rows), long(length),
               long(heads), long(dim), long(prefix), dtype_name(dtype), forward * 1e3, 100 * 4 * operations / forward / rate, backward * 1e3, 100 * 10 * operations / backward / rate);
 }
 
-void decode_attention(int64_t rows, int64_t length, int64_t heads, int64_t dim, DType dtype) {
+void decode_attention(Results& results, int64_t rows, int64_t length, int64_t heads, int64_t dim, DType dtype) {
   Operands all;
   using O = op::prefix_attention_decode;
   std::vector<Tensor> in(O::in_fixed), out = {all.floats({rows, heads * dim}, dtype)};
@@ -148,11 +152,12 @@ void decode_attention(int64_t rows, int64_t length, int64_t heads, int64_t dim, 
   in[O::bias] = all.floats({32, heads});
   const Attr attr[] = {integer(static_cast<int32_t>(heads)), integer(static_cast<int32_t>(length)), integer(128), integer(1), integer(0), integer(static_cast<int32_t>(dtype))};
   const double seconds = measure([&] { prefix_attention_decode_cpu({in.data(), out.data(), attr, nullptr}); });
+  results.add("attention decode", std::to_string(rows) + " x " + std::to_string(length), dtype_name(dtype), rows, seconds * 1e3, "ms");
   std::printf("attention decode %3ld rows, cache %4ld, %2ld heads x %3ld, %s: %8.3f ms, %5.1f GB/s of keys and values\n", long(rows), long(length), long(heads), long(dim),
               dtype_name(dtype), seconds * 1e3, static_cast<double>(in[O::k].bytes() * 2) / seconds * 1e-9);
 }
 
-void lora(int64_t rows, int64_t length, int64_t in_dim, int64_t out_dim, int64_t rank, int64_t slots, DType dtype) {
+void lora(Results& results, int64_t rows, int64_t length, int64_t in_dim, int64_t out_dim, int64_t rank, int64_t slots, DType dtype) {
   Operands all;
   using O = op::lora_linear;
   const int64_t tokens = rows * length;
@@ -169,11 +174,12 @@ void lora(int64_t rows, int64_t length, int64_t in_dim, int64_t out_dim, int64_t
   const Attr attr[] = {integer(1), integer(static_cast<int32_t>(rank)), integer(static_cast<int32_t>(dtype))};
   const double without = measure([&] { lora_linear_cpu({plain.data(), out.data(), attr, nullptr}); });
   const double with = measure([&] { lora_linear_cpu({in.data(), out.data(), attr, nullptr}); });
+  results.add("lora_linear", std::to_string(in_dim) + " to " + std::to_string(out_dim) + ", " + std::to_string(slots) + " adapters", dtype_name(dtype), tokens, with * 1e3, "ms", without / with);
   std::printf("lora_linear      %4ld tokens, %4ld -> %4ld, rank %ld, %2ld adapters, %s: %8.3f ms, %+5.1f %%\n", long(tokens), long(in_dim), long(out_dim), long(rank), long(slots),
               dtype_name(dtype), with * 1e3, 100 * (with / without - 1));
 }
 
-void cross_entropy_head(double rate, int64_t tokens, int64_t d, int64_t vocabulary, DType dtype) {
+void cross_entropy_head(Results& results, double rate, int64_t tokens, int64_t d, int64_t vocabulary, DType dtype) {
   Operands all;
   using O = op::cross_entropy_grad;
   std::vector<Tensor> in(O::in_fixed), out(2), forward_out = {all.floats({tokens}), all.floats({tokens})};
@@ -187,6 +193,8 @@ void cross_entropy_head(double rate, int64_t tokens, int64_t d, int64_t vocabula
   in[O::lse] = forward_out[op::cross_entropy::o_lse];
   const double backward = measure([&] { cross_entropy_grad_cpu({in.data(), out.data(), attr, nullptr}); });
   const double operations = 2.0 * static_cast<double>(tokens) * static_cast<double>(d * vocabulary);
+  results.add("cross_entropy", std::to_string(vocabulary), dtype_name(dtype), tokens, forward * 1e3, "ms", operations / forward / rate);
+  results.add("cross_entropy backward", std::to_string(vocabulary), dtype_name(dtype), tokens, backward * 1e3, "ms", 2 * operations / backward / rate);
   std::printf("cross_entropy    %4ld tokens, %4ld -> %ld, %s: forward %8.3f ms %3.0f %%, backward %8.3f ms %3.0f %%\n", long(tokens), long(d), long(vocabulary), dtype_name(dtype),
               forward * 1e3, 100 * operations / forward / rate, backward * 1e3, 100 * 2 * operations / backward / rate);
 }
@@ -194,30 +202,31 @@ void cross_entropy_head(double rate, int64_t tokens, int64_t d, int64_t vocabula
 }  // namespace
 
 int main(int argc, char** argv) {
+  Results results(argc, argv);
   cpu::set_thread_count(argc > 1 ? std::max(1, std::atoi(argv[1])) : 1);
   const std::string filter = argc > 2 ? argv[2] : "";
   const auto wanted = [&](const char* name) { return std::string(name).find(filter) != std::string::npos; };
   const double rate = product_rate();
   std::printf("%s, %d threads; plain product %.1f GFLOP/s\n", cpu::isa_name(cpu::active_isa()), cpu::thread_count(), rate * 1e-9);
   if (wanted("attention")) {
-    for (DType dtype : {DType::F32, DType::BF16}) attention(rate, 1, 512, 6, 64, 0, dtype);
-    attention(rate, 16, 64, 6, 64, 0, DType::F32);
-    attention(rate, 16, 64, 6, 64, 32, DType::F32);
-    attention(rate, 16, 111, 6, 64, 0, DType::F32);
-    for (DType dtype : {DType::F32, DType::BF16}) decode_attention(8, 128, 12, 64, dtype);
+    for (DType dtype : {DType::F32, DType::BF16}) attention(results, rate, 1, 512, 6, 64, 0, dtype);
+    attention(results, rate, 16, 64, 6, 64, 0, DType::F32);
+    attention(results, rate, 16, 64, 6, 64, 32, DType::F32);
+    attention(results, rate, 16, 111, 6, 64, 0, DType::F32);
+    for (DType dtype : {DType::F32, DType::BF16}) decode_attention(results, 8, 128, 12, 64, dtype);
   }
   if (wanted("lora_linear")) {
     for (DType dtype : {DType::F32, DType::BF16}) {
-      lora(16, 64, 768, 768, 16, 16, dtype);
-      lora(16, 64, 512, 384, 16, 4, dtype);
-      lora(1, 1, 768, 768, 16, 1, dtype);
-      lora(8, 1, 768, 768, 16, 8, dtype);
-      lora(32, 1, 768, 768, 16, 32, dtype);
-      lora(32, 1, 768, 768, 16, 1, dtype);
+      lora(results, 16, 64, 768, 768, 16, 16, dtype);
+      lora(results, 16, 64, 512, 384, 16, 4, dtype);
+      lora(results, 1, 1, 768, 768, 16, 1, dtype);
+      lora(results, 8, 1, 768, 768, 16, 8, dtype);
+      lora(results, 32, 1, 768, 768, 16, 32, dtype);
+      lora(results, 32, 1, 768, 768, 16, 1, dtype);
     }
   }
   if (wanted("cross_entropy"))
     for (DType dtype : {DType::F32, DType::BF16})
-      for (int64_t tokens : {16, 512}) cross_entropy_head(rate, tokens, 512, 8000, dtype);
-  return 0;
+      for (int64_t tokens : {16, 512}) cross_entropy_head(results, rate, tokens, 512, 8000, dtype);
+  return results.write() ? 0 : 1;
 }
