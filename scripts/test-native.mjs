@@ -12,6 +12,7 @@ const ARGUMENTS = {
   case_runner: ['test/ops'],
   device_case_runner: ['test/ops', '--library', 'build/tests/hypertune_cuda_emulated.so', '--smallest', '1'], // all of them: scripts/test-cuda.mjs
   fuzz_programs: ['--count', '100000'],
+  replay_programs: ['test/fuzz/corpus/programs'],
 };
 
 const programs = existsSync(dir) ? readdirSync(dir, { withFileTypes: true }).filter((e) => e.isFile() && !e.name.includes('.')).map((e) => e.name).sort() : [];

@@ -46,6 +46,9 @@ export interface AdaptReport {
 
 export type AdapterKind = 'lora' | 'prefix' | 'prompt' | 'combined';
 
+/** Frees the room of adapters that were dropped without dispose. */
+const dropped = new FinalizationRegistry<{ bank: WeakRef<AdapterBank>; place: Slot }>(({ bank, place }) => bank.deref()?.free(place));
+
 export class Adapter {
   readonly kind: AdapterKind;
   readonly source: AdapterSource;
@@ -62,6 +65,7 @@ export class Adapter {
     this.source = source;
     this.base = base;
     this.kind = kindOf(slot.layout);
+    dropped.register(this, { bank: new WeakRef(bank), place: slot }, this);
   }
 
   get disposed(): boolean {
@@ -144,6 +148,7 @@ export class Adapter {
   dispose(): void {
     if (this.closed) return;
     this.closed = true;
+    dropped.unregister(this);
     if (this.uses === 0) this.bank.free(this.place);
   }
 

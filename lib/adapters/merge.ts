@@ -1,8 +1,8 @@
 /** LoRA written into the weights it was trained beside. */
 import path from 'node:path';
-import { mkdir } from 'node:fs/promises';
 import { HypertuneError } from '../engine/errors.ts';
 import type { AdapterFile, LoraModule } from '../files/adapter-file.ts';
+import { makeFolder } from '../files/io.ts';
 import type { LoadedT5 } from '../files/load-t5.ts';
 import { writeSafetensors } from '../files/safetensors-write.ts';
 import { writeT5Config } from '../files/t5-config-file.ts';
@@ -12,7 +12,7 @@ export async function mergeLora({ config, parameters }: LoadedT5, adapter: Adapt
   if (adapter.kind !== 'lora') throw new HypertuneError('ADAPTER_MISMATCH', `an adapter of kind ${adapter.kind} cannot be merged into weights.`, { field: 'adapter', remedy: 'Only LoRA is a change of weights.' });
   if (parameters.int8) throw new HypertuneError('CONFIG_UNSUPPORTED', 'int8 weights cannot be merged into.', { field: 'dtype', remedy: "Load the model as 'f32' or 'bf16' to merge." });
   const modules = new Map(adapter.modules.map((m) => [`${m.path}.weight`, m]));
-  await mkdir(dir, { recursive: true });
+  await makeFolder(dir);
   await writeSafetensors(path.join(dir, 'model.safetensors'), parameters.all().map(({ name, shape, buffer }) => ({
     name, shape, dtype: 'F32' as const,
     data: async () => {

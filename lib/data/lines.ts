@@ -29,7 +29,7 @@ export function readError(file: string, cause: unknown, signal?: AbortSignal): H
   if (code === 'Z_BUF_ERROR') {
     return new HypertuneError('FILE_TRUNCATED', `${file}: the gzip stream ends too early.`, { ...details, remedy: 'Copy or compress the file again.' });
   }
-  if (code?.startsWith('Z_')) {
+  if (typeof code === 'string' && code.startsWith('Z_')) {
     return new HypertuneError('FILE_FORMAT', `${file}: the gzip stream is damaged: ${message}.`, { ...details, remedy: 'Copy or compress the file again.' });
   }
   return new HypertuneError('FILE_IO', `cannot read ${file}: ${message}.`, details);

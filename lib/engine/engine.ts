@@ -16,7 +16,7 @@ export const DTYPE_CODES: Readonly<Record<DType, number>> = { f32: 0, bf16: 1, i
 export interface EngineOptions {
   /** `auto` takes the best device there is; `reference` runs plain loops in f64 (slow: the oracle of tests). */
   device?: DeviceName;
-  /** Bytes that buffers and arena may take together. Default: the memory of the machine or of its control group. */
+  /** Bytes that buffers, arena and, where they share memory with the device, a run's results may take together. Default: the memory of the machine or of its control group. */
   memoryLimit?: number;
 }
 
@@ -51,6 +51,9 @@ export interface RunResult {
   steps: number;
 }
 
+/** Closes engines that were dropped without dispose: what waits in them still runs. */
+const dropped = new FinalizationRegistry<number>((id) => void native().closeEngine(id));
+
 export class Engine {
   readonly #device: NativeDevice;
   readonly #note?: string;
@@ -60,6 +63,7 @@ export class Engine {
   private constructor(device: NativeDevice, note?: string) {
     this.#device = device;
     this.#note = note;
+    dropped.register(this, device.id, this);
   }
 
   /** A device that is asked for by name and cannot be had is an error: CUDA_*, CUBLAS_* or DEVICE_UNAVAILABLE say why. */
@@ -154,6 +158,7 @@ export class Engine {
 
   /** Waits for calls in flight, then frees everything. Idempotent. */
   dispose(): Promise<void> {
+    dropped.unregister(this);
     this.#closed ??= native().closeEngine(this.#device.id);
     return this.#closed;
   }

@@ -33,6 +33,8 @@ export interface Native {
   cancel(engine: number, token: number): void;
   forget(engine: number, token: number): void;
   usage(engine: number): number;
+  /** Bytes of all buffers and arenas of the process; weights that engines share count once. */
+  held(): number;
   cpu(settings?: { threads?: number; isa?: string }): { threads: number; isa: string; available: string[] };
 }
 

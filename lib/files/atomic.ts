@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { open, rename, unlink } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { copyFile, open, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileError } from './io.ts';
 
@@ -26,7 +27,7 @@ export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIter
  * `.hypertune-*.tmp` behind; it may be deleted. Throws FILE_IO, or what `content` throws.
  */
 export async function atomicWrite(path: string, content: FileContent, fs: AtomicFs = NODE_FS): Promise<void> {
-  const temporary = join(dirname(path), `.hypertune-${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
+  const temporary = temporaryName(path);
   try {
     await writeSynced(temporary, content, fs);
     await fs.rename(temporary, path);
@@ -35,6 +36,25 @@ export async function atomicWrite(path: string, content: FileContent, fs: Atomic
     await fs.unlink(temporary).catch(() => undefined);
     throw fileError(cause, path, 'write');
   }
+}
+
+/** Copies a whole file or nothing, as `atomicWrite` does; shares the blocks where the file system can. Throws FILE_IO. */
+export async function atomicCopy(from: string, to: string): Promise<void> {
+  const temporary = temporaryName(to);
+  try {
+    await copyFile(from, temporary, constants.COPYFILE_FICLONE);
+    const handle = await open(temporary, 'r');
+    await handle.sync().finally(() => handle.close());
+    await rename(temporary, to);
+    await syncFolder(dirname(to), NODE_FS);
+  } catch (cause) {
+    await unlink(temporary).catch(() => undefined);
+    throw fileError(cause, to, 'write');
+  }
+}
+
+function temporaryName(path: string): string {
+  return join(dirname(path), `.hypertune-${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
 }
 
 /** JSON as Python writes it for configurations: two spaces, keys as given, no newline at the end. */

@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { HypertuneError } from '../engine/errors.ts';
 
 /**
@@ -25,5 +26,12 @@ export function fileError(cause: unknown, path: string, doing: 'read' | 'write')
     field: path,
     remedy: remedies[code],
     cause,
+  });
+}
+
+/** A folder to write into, with those above it. Throws FILE_IO. */
+export async function makeFolder(dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true }).catch((cause: unknown) => {
+    throw fileError(cause, dir, 'write');
   });
 }

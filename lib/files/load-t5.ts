@@ -1,5 +1,4 @@
 /** T5 folders as Hugging Face writes them <-> parameters on an engine. */
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Engine, FileTensor } from '../engine/engine.ts';
 import { HypertuneError } from '../engine/errors.ts';
@@ -10,6 +9,7 @@ import { allocateT5 } from '../t5/parameters.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import type { GenerationConfig } from './generation-config.ts';
 import { parseGenerationConfig } from './generation-config.ts';
+import { makeFolder } from './io.ts';
 import { readJson } from './json.ts';
 import type { TensorLocation } from './safetensors.ts';
 import { writeT5Config } from './t5-config-file.ts';
@@ -85,7 +85,7 @@ async function loadGenerationConfig(dir: string, config: T5Config): Promise<Gene
 
 /** Writes config.json and model.safetensors; `dtype` is the type in the file. */
 export async function saveT5(dir: string, config: T5Config, parameters: Parameters, dtype: 'F32' | 'BF16' = 'F32'): Promise<void> {
-  await mkdir(dir, { recursive: true });
+  await makeFolder(dir);
   await writeSafetensors(path.join(dir, 'model.safetensors'), parameterTensors(parameters, dtype));
   await writeT5Config(path.join(dir, 'config.json'), config);
 }

@@ -1,9 +1,9 @@
 /** Hypermodel folders: hyper_config.json and hypermodel.safetensors. */
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Engine } from '../engine/engine.ts';
 import { HypertuneError } from '../engine/errors.ts';
 import { atomicWriteJson } from '../files/atomic.ts';
+import { makeFolder } from '../files/io.ts';
 import { readJson } from '../files/json.ts';
 import { loadTensor, parameterTensors } from '../files/load-t5.ts';
 import { openSafetensors } from '../files/safetensors.ts';
@@ -18,7 +18,7 @@ const CONFIG_FILE = 'hyper_config.json';
 const TENSOR_FILE = 'hypermodel.safetensors';
 
 export async function saveHypermodel(dir: string, hyper: Hypermodel, dtype: 'F32' | 'BF16'): Promise<void> {
-  await mkdir(dir, { recursive: true });
+  await makeFolder(dir);
   await writeSafetensors(path.join(dir, TENSOR_FILE), parameterTensors(hyper.parameters, dtype));
   await atomicWriteJson(path.join(dir, CONFIG_FILE), serializeHyperConfig(hyper.config));
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { HypertuneError } from '../engine/errors.ts';
 import { atomicWrite } from '../files/atomic.ts';
 import { decodeUtf8, parseJson } from '../files/json.ts';
@@ -89,8 +90,12 @@ export class Tokenizer {
     return new Tokenizer(parseSentencePieceTokenizer(bytes, sentinels));
   }
 
-  static #parse(path: string, bytes: Buffer, special: SpecialPieces, options: TokenizerOptions): Tokenizer {
-    if (path.endsWith('.json')) return Tokenizer.fromJSON(parseJson(decodeUtf8(bytes, path), path), special);
+  static async #parse(path: string, bytes: Buffer, special: SpecialPieces, options: TokenizerOptions): Promise<Tokenizer> {
+    if (path.endsWith('.json')) {
+      const json = parseJson(decodeUtf8(bytes, path), path);
+      await setImmediate(); // timers and sockets have their turn between the two long parts
+      return Tokenizer.fromJSON(json, special);
+    }
     return Tokenizer.fromSentencePiece(bytes, options);
   }
 

@@ -63,7 +63,7 @@ std::vector<int32_t> copy_ints(const Napi::Value& value, const char* name) {
   const HostArray a = copy_array(value, name);
   if (a.dtype != DType::I32) throw Error("FEED_INVALID", name, "an Int32Array is expected.");
   std::vector<int32_t> out(a.bytes.size() / 4);
-  std::memcpy(out.data(), a.bytes.data(), a.bytes.size());
+  if (!out.empty()) std::memcpy(out.data(), a.bytes.data(), a.bytes.size());
   return out;
 }
 
@@ -113,6 +113,11 @@ Napi::Value cuda_probed(const Napi::CallbackInfo& info) {
   return it == answers.end() ? info.Env().Undefined() : Napi::String::New(info.Env(), it->second);
 }
 
+void report(Napi::Env env, EngineEntry& entry, int64_t bytes) {
+  entry.reported += bytes;
+  Napi::MemoryManagement::AdjustExternalMemory(env, bytes);
+}
+
 // closeEngine(engine) -> Promise<void>, once everything submitted before has run
 Napi::Value close_engine(const Napi::CallbackInfo& info) {
   Addon& addon = Addon::of(info.Env());
@@ -121,6 +126,7 @@ Napi::Value close_engine(const Napi::CallbackInfo& info) {
   const int32_t id = info[0].As<Napi::Number>().Int32Value();
   return addon.submit(info.Env(), entry, [&addon, id]() -> MakeResult {
     return [&addon, id](Napi::Env env) {
+      report(env, *addon.engines[id], -addon.engines[id]->reported);
       addon.engines.erase(id);
       return env.Undefined();
     };
@@ -135,7 +141,7 @@ Napi::Value create_buffer(const Napi::CallbackInfo& info) {
   if (dtype == DType::F64) throw Error("ARGUMENT_INVALID", "dtype", "f64 is no type of a buffer.");
   auto buffer = entry.engine->create_buffer(dtype, integer(info, 2, "elements", 0, kMaxBytes / 8), info[3].ToBoolean());
   const int32_t id = addon.next_id();
-  Napi::MemoryManagement::AdjustExternalMemory(info.Env(), static_cast<int64_t>(buffer->storage->bytes));
+  report(info.Env(), entry, static_cast<int64_t>(buffer->bytes));
   entry.buffers[id] = std::move(buffer);
   return Napi::Number::New(info.Env(), id);
 }
@@ -145,8 +151,7 @@ Napi::Value free_buffer(const Napi::CallbackInfo& info) {
   Addon& addon = Addon::of(info.Env());
   EngineEntry& entry = addon.engine(info[0]);
   auto buffer = addon.buffer(entry, info[1]);
-  const int64_t bytes = buffer->elements * static_cast<int64_t>(dtype_size(buffer->dtype));
-  Napi::MemoryManagement::AdjustExternalMemory(info.Env(), -bytes);
+  report(info.Env(), entry, -static_cast<int64_t>(buffer->bytes));
   entry.buffers.erase(info[1].As<Napi::Number>().Int32Value());
   // The last reference goes on the engine's thread: a job in flight may be replacing its storage.
   entry.engine->submit([buffer] {});
@@ -289,6 +294,9 @@ Napi::Value usage(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(Addon::of(info.Env()).engine(info[0]).engine->bytes_in_use()));
 }
 
+// held() -> bytes of all buffers and arenas of the process, shared weights once
+Napi::Value held(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), static_cast<double>(bytes_held())); }
+
 // cpu({ threads?, isa? }) -> { threads, isa, available }
 Napi::Value cpu_settings(const Napi::CallbackInfo& info) {
   if (info.Length() > 0 && info[0].IsObject()) {
@@ -334,6 +342,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add<cancel>(env, exports, "cancel");
   add<forget>(env, exports, "forget");
   add<usage>(env, exports, "usage");
+  add<held>(env, exports, "held");
   add<cpu_settings>(env, exports, "cpu");
   return exports;
 }

@@ -22,7 +22,11 @@ struct EngineEntry {
   std::map<int32_t, std::shared_ptr<Buffer>> buffers;
   std::map<int32_t, std::shared_ptr<CompiledProgram>> programs;
   std::map<int32_t, CancelFlag> runs;
+  int64_t reported = 0;  // bytes of buffers that V8 knows of, so that it collects handles in time
   bool closing = false;
+  ~EngineEntry() {
+    if (engine) engine->close();
+  }
 };
 
 // One per environment (main thread or worker thread); nothing of it is static.

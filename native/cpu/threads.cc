@@ -21,6 +21,9 @@
 namespace ht::cpu {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+using Nanoseconds = int64_t;
+
 constexpr auto kSpin = std::chrono::microseconds(20);
 
 thread_local bool inside_tile = false;
@@ -34,13 +37,13 @@ void pause_cpu() {
 // True as soon as `ready` holds, false after kSpin.
 template <class Ready>
 bool spin_until(const Ready& ready) {
-  const auto deadline = std::chrono::steady_clock::now() + kSpin;
+  const auto deadline = Clock::now() + kSpin;
   do {
     for (int i = 0; i < 32; ++i) {
       if (ready()) return true;
       pause_cpu();
     }
-  } while (std::chrono::steady_clock::now() < deadline);
+  } while (Clock::now() < deadline);
   return false;
 }
 
@@ -49,10 +52,13 @@ struct Job {
   Job(int64_t tile_count, const TileFn& tile_fn, int helper_limit)
       : tiles(tile_count), fn(tile_fn), max_helpers(helper_limit) {}
 
-  void work(int worker) {
+  // How many tiles this thread did.
+  int64_t work(int worker) {
+    int64_t done = 0;
     inside_tile = true;
-    for (int64_t t; (t = next.fetch_add(1, std::memory_order_relaxed)) < tiles;) fn(t, worker);
+    for (int64_t t; (t = next.fetch_add(1, std::memory_order_relaxed)) < tiles; ++done) fn(t, worker);
     inside_tile = false;
+    return done;
   }
   bool open() const { return joined < max_helpers && next.load(std::memory_order_relaxed) < tiles; }
 
@@ -62,6 +68,36 @@ struct Job {
   int joined = 0;                // helpers that ever joined; guarded by the pool's mutex
   std::atomic<int64_t> next{0};  // first unclaimed tile
   std::atomic<int> active{0};    // helpers inside work()
+  std::atomic<Nanoseconds> helped{0};  // time that helpers spent on tiles
+};
+
+// Whether helpers are worth it. The time that each job saved with them is paid in, or paid out where it would have been faster without:
+// a helper that loses its core in the middle of a tile costs a time slice of the scheduler, and waking one is not free. Overdrawn, the
+// pool does without them for kAlone times the debt, so beside other busy processes about 1 / kAlone of the time is lost at most; for twice
+// as long each time in a row, since a helper that comes late costs its caller the core once more, which nobody measures.
+class HelperAccount {
+ public:
+  bool open(Nanoseconds now) const { return now >= closed_until_.load(std::memory_order_relaxed); }
+
+  void settle(Nanoseconds saved, Nanoseconds now) {
+    const Nanoseconds balance = balance_.load(std::memory_order_relaxed) + saved;
+    if (balance < 0) {
+      const int row = in_a_row_.load(std::memory_order_relaxed);
+      closed_until_.store(now + std::min(kLongest, -balance * kAlone << row), std::memory_order_relaxed);
+      in_a_row_.store(std::min(row + 1, kMostInARow), std::memory_order_relaxed);
+    } else if (saved > 0) {
+      in_a_row_.store(0, std::memory_order_relaxed);
+    }
+    balance_.store(std::clamp<Nanoseconds>(balance, 0, kMost), std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr Nanoseconds kAlone = 16;
+  static constexpr Nanoseconds kMost = 2'000'000;  // good times are soon forgotten
+  static constexpr Nanoseconds kLongest = 200'000'000;
+  static constexpr int kMostInARow = 8;
+  std::atomic<int> in_a_row_{0};
+  std::atomic<Nanoseconds> balance_{kMost}, closed_until_{0};
 };
 
 class Pool {
@@ -78,10 +114,23 @@ class Pool {
   void run(int64_t tiles, const TileFn& fn) {
     const int helpers = static_cast<int>(std::min<int64_t>(limit() - 1, tiles - 1));
     Job job(tiles, fn, helpers);
+    const Nanoseconds begun = now();
+    if (!account_.open(begun)) {
+      job.work(0);
+      return;
+    }
     publish(job);
-    job.work(0);
+    const Nanoseconds published = now();
+    const int64_t mine = job.work(0);
+    const Nanoseconds worked = now();
     withdraw(job);
     wait_for_helpers(job);
+    const Nanoseconds ended = now();
+    if (mine == 0) return;
+    // What a tile takes, as the one of them saw it that kept its core.
+    Nanoseconds tile = (worked - published) / mine;
+    if (mine < tiles) tile = std::min(tile, job.helped.load(std::memory_order_relaxed) / (tiles - mine));
+    account_.settle(tiles * tile - (ended - begun), ended);
   }
 
  private:
@@ -94,6 +143,8 @@ class Pool {
     limit_ = std::min(count, kMaxThreads);
     stay_loaded();
   }
+
+  static Nanoseconds now() { return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch()).count(); }
 
   // Node unloads an addon when the last worker thread that required it ends; the code under our threads must stay.
   static void stay_loaded() {
@@ -169,7 +220,9 @@ class Pool {
         worker = ++job->joined;
         job->active.fetch_add(1);
       }
+      const Nanoseconds begun = now();
       job->work(worker);
+      job->helped.fetch_add(now() - begun, std::memory_order_relaxed);
       // After the last helper's decrement the caller may be gone with its job: only the pool is touched from here on.
       if (job->active.fetch_sub(1) == 1 && waiting_callers_.load() > 0) {
         std::lock_guard<std::mutex> lock(mutex_);
@@ -185,6 +238,7 @@ class Pool {
     return nullptr;
   }
 
+  HelperAccount account_;
   std::mutex mutex_;
   std::condition_variable wake_, finished_;
   std::vector<Job*> jobs_;

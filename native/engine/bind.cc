@@ -28,11 +28,10 @@ void lay_out(const CompiledProgram& compiled, const int32_t* symbols, char* aren
     t.dtype = widen && dtype_is_float(v.dtype) ? DType::F64 : v.dtype;
     t.rank = v.rank;
     for (int32_t k = 0; k < v.rank; ++k) t.dim[k] = v.dim[k].at(symbols);
+    if (!arena) return;  // sizes only: addresses belong to the engine's thread
     if (v.parent >= 0) {
       t.data = static_cast<char*>(out[v.parent].data) + v.part * t.bytes();
       t.cache = nullptr;
-    } else if (!arena) {
-      return;  // sizes only: addresses belong to the engine's thread
     } else if (v.kind == ValueKind::Buffer) {
       Buffer& b = *compiled.buffers[v.index];
       t.data = b.storage->data;

@@ -14,6 +14,8 @@ namespace {
 constexpr size_t kBindingsKept = 16;
 // Steps of a repeated run that a device may have been given and not finished: one that runs, and one that it goes on with.
 constexpr int32_t kStepsAhead = 2;
+// More than any memory; times the most steps of a run it still fits 64 bits.
+constexpr uint64_t kMaxResults = uint64_t{1} << 42;
 
 template <class T>
 const T* as(const HostArray& a) {
@@ -49,7 +51,9 @@ Engine::Engine(HtBackend* backend, uint64_t memory_limit) : backend_(backend), m
   thread_ = std::thread([this] { loop(); });
 }
 
-Engine::~Engine() {
+Engine::~Engine() { close(); }
+
+void Engine::close() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     closing_ = true;
@@ -57,7 +61,7 @@ Engine::~Engine() {
     jobs_.clear();
   }
   wake_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 HtDeviceInfo Engine::info() const {
@@ -94,13 +98,21 @@ void Engine::loop() {
   }
 }
 
+// What a program needs beside the buffers there are: arena, workspace and, where device memory is the host's, what its runs return.
+void Engine::require_room(const CompiledProgram& compiled, uint64_t results) const {
+  const uint64_t arena = std::max<uint64_t>(arena_bytes_, static_cast<uint64_t>(compiled.program.arena_bytes) + compiled.workspace_bytes);
+  const uint64_t buffers = buffer_bytes_, need = arena + (asynchronous_ ? 0 : results);
+  if (memory_limit_ && buffers + need > memory_limit_)
+    throw Error("MEMORY_LIMIT", "program", format("needs %llu bytes beside %llu of buffers; the limit is %llu.", static_cast<unsigned long long>(need), static_cast<unsigned long long>(buffers), static_cast<unsigned long long>(memory_limit_)));
+}
+
 std::shared_ptr<Buffer> Engine::create_buffer(DType dtype, int64_t elements, bool frozen) {
   const uint64_t bytes = static_cast<uint64_t>(elements) * dtype_size(stored(dtype));
   if (memory_limit_ && bytes_in_use() + bytes > memory_limit_)
     throw Error("MEMORY_LIMIT", "buffer", format("needs %llu bytes on top of %llu in use; the limit is %llu.", static_cast<unsigned long long>(bytes), static_cast<unsigned long long>(bytes_in_use()), static_cast<unsigned long long>(memory_limit_)));
   auto storage = std::make_shared<Storage>(backend_, bytes);
   buffer_bytes_ += bytes;
-  std::shared_ptr<Buffer> buffer(new Buffer{dtype, elements, frozen, std::move(storage), {}, true}, [this, bytes](Buffer* b) {
+  std::shared_ptr<Buffer> buffer(new Buffer{dtype, elements, frozen, bytes, std::move(storage), {}, true}, [this, bytes](Buffer* b) {
     buffer_bytes_ -= bytes;
     delete b;
   });
@@ -116,21 +128,17 @@ std::shared_ptr<CompiledProgram> Engine::compile(const int32_t* words, int64_t c
   compiled->program = parse_program(words, count, specs);
   compiled->buffers = std::move(buffers);
   plan_arena(compiled->program, widens_);
-  const uint64_t arena = static_cast<uint64_t>(compiled->program.arena_bytes);
-  if (memory_limit_ && buffer_bytes_ + arena > memory_limit_)
-    throw Error("MEMORY_LIMIT", "program", format("needs an arena of %llu bytes beside %llu of buffers; the limit is %llu.", static_cast<unsigned long long>(arena), static_cast<unsigned long long>(buffer_bytes_.load()), static_cast<unsigned long long>(memory_limit_)));
-
+  require_room(*compiled, 0);
   std::unique_ptr<Bound> sizes = make_bound(*compiled, compiled->program.capacity, nullptr, widens_, nullptr);
   const HtProgram view{sizeof(HtProgram), static_cast<int32_t>(sizes->nodes.size()), sizes->nodes.data(), nullptr};
   check(backend_->prepare(backend_->self, &view, &compiled->plan, &compiled->workspace_bytes));
+  require_room(*compiled, 0);
   return compiled;
 }
 
 Bound& Engine::bind(CompiledProgram& compiled, const std::vector<int32_t>& symbols) {
   const uint64_t need = static_cast<uint64_t>(compiled.program.arena_bytes) + compiled.workspace_bytes;
   if (!arena_ || arena_->bytes < need) {
-    if (memory_limit_ && buffer_bytes_ + need > memory_limit_)  // buffers made since the program was compiled
-      throw Error("MEMORY_LIMIT", "program", format("needs an arena of %llu bytes beside %llu of buffers; the limit is %llu.", static_cast<unsigned long long>(need), static_cast<unsigned long long>(buffer_bytes_.load()), static_cast<unsigned long long>(memory_limit_)));
     arena_.reset();
     arena_bytes_ = 0;
     arena_ = std::make_unique<Storage>(backend_, need);
@@ -244,7 +252,7 @@ void Engine::write(Buffer& b, const HostArray& data, int64_t offset) {
   const int64_t n = static_cast<int64_t>(data.bytes.size() / dtype_size(data.dtype));
   make_own(b, n < b.elements);
   to_device(data, type, static_cast<char*>(b.storage->data) + offset * static_cast<int64_t>(dtype_size(type)), n);
-  if (b.dtype != DType::I32) return;
+  if (b.dtype != DType::I32 || n == 0) return;
   std::memcpy(b.shadow.data() + offset, data.bytes.data(), data.bytes.size());
   if (n == b.elements) b.shadow_valid = true;
 }
@@ -399,6 +407,9 @@ RunResult Engine::run(CompiledProgram& compiled, RunRequest& request) {
     if (n != have) throw Error("FEED_INVALID", format("feed %zu", f), format("has %lld elements, the bound shape %lld.", static_cast<long long>(have), static_cast<long long>(n)));
   }
 
+  uint64_t results = 0;
+  for (int32_t v : p.fetches) results += static_cast<uint64_t>(p.values[v].elements(request.symbols.data())) * dtype_size(host_type(stored(p.values[v].dtype)));
+  require_room(compiled, std::min(results, kMaxResults) * static_cast<uint64_t>(request.repeat));
   Bound& bound = bind(compiled, request.symbols);
   check_indices(compiled, bound, request);
   copy_feeds(compiled, bound, request);

@@ -20,6 +20,7 @@ struct Buffer {
   DType dtype;
   int64_t elements;
   bool frozen;
+  uint64_t bytes;  // of its storage, whichever that is
   std::shared_ptr<Storage> storage;
   // Host copy of an i32 buffer's content, to range-check it as an operand; not valid once a program has written it.
   std::vector<int32_t> shadow;
@@ -62,7 +63,8 @@ struct RunResult {
 class Engine {
  public:
   Engine(HtBackend* backend, uint64_t memory_limit);  // limit 0: what the device has
-  ~Engine();                                          // cancels what runs, drops what waits, joins
+  ~Engine();
+  void close();  // cancels what runs, drops what waits, joins; programs and buffers can then go on any thread
 
   HtDeviceInfo info() const;
   uint64_t bytes_in_use() const { return buffer_bytes_ + arena_bytes_; }
@@ -86,6 +88,7 @@ class Engine {
   struct Landing;
   void loop();
   void check(HtStatus status) const;
+  void require_room(const CompiledProgram& compiled, uint64_t results) const;
   bool widens() const { return widens_; }
   DType stored(DType t) const { return widens_ && dtype_is_float(t) ? DType::F64 : t; }
   bool share(Buffer& buffer, const std::string& key);

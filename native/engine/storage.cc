@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
@@ -48,14 +49,22 @@ struct File {
   int fd;
 };
 
+std::atomic<uint64_t> held{0};
+
 }  // namespace
+
+uint64_t bytes_held() { return held; }
 
 Storage::Storage(HtBackend* backend, size_t bytes) : backend(backend), bytes(bytes) {
   const HtStatus status = backend->alloc(backend->self, bytes ? bytes : 1, &data);
   if (status == HT_NO_MEMORY) throw Error("MEMORY_LIMIT", "buffer", format("%zu bytes could not be had: %s.", bytes, backend->last_error(backend->self)));
   if (status != HT_OK) throw_status(status, backend->last_error(backend->self));
+  held += bytes;
 }
-Storage::~Storage() { backend->release(backend->self, data); }
+Storage::~Storage() {
+  held -= bytes;
+  backend->release(backend->self, data);
+}
 
 std::string weight_key(const FileRange& r, DType stored, const HtBackend* backend) {
   struct stat s;

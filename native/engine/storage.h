@@ -21,6 +21,9 @@ struct Storage {
   Storage& operator=(const Storage&) = delete;
 };
 
+// Bytes of all storages of the process.
+uint64_t bytes_held();
+
 // A range of a file and the type it is stored as in memory.
 struct FileRange {
   std::string path;

@@ -1,7 +1,7 @@
 // Engines, buffers and handles through the addon: what is refused, with which code, and that nothing is left unusable.
 import { describe, expect, test } from 'vitest';
 import { Engine, type DType, type DeviceName, type HostArray } from '../../lib/engine/engine.ts';
-import { Graph, compile, expand, fill, reshape, scale, sum } from '../../lib/graph/index.ts';
+import { Graph, accumulate, compile, expand, fill, reshape, scale, sum } from '../../lib/graph/index.ts';
 import { doubling, failure, openEngine } from './support.ts';
 
 const MIB = 1 << 20;
@@ -131,6 +131,21 @@ describe('memory', () => {
     expect((await failure(() => program.run())).code).toBe('MEMORY_LIMIT');
     buffer.dispose();
     expect((await program.run()).y[5]).toBe(1);
+  });
+
+  test('what a repeated run returns counts, before it starts', async () => {
+    const engine = openEngine({ device: 'cpu', memoryLimit: MIB });
+    const total = engine.buffer('f32', MIB / 64);
+    const g = new Graph();
+    const held = g.buffer(total, [MIB / 64]);
+    accumulate(g, { buffer: held, x: fill(g, { value: 1, shape: [MIB / 64] }) });
+    const program = compile(engine, g, { fetches: { held } });
+    expect((await program.run({ repeat: 10 })).held.at(-1)).toBe(10);
+    const error = await failure(() => program.run({ repeat: 20 }));
+    expect(error.code).toBe('MEMORY_LIMIT');
+    expect(error.message).toContain(`${program.arenaBytes + (20 * MIB) / 16} bytes`);
+    expect(error.message).toContain(`${MIB}`);
+    expect((await engine.read(total))[0]).toBe(10);
   });
 
   test('an empty value does not hide absurd dimensions', async () => {

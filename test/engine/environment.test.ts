@@ -6,8 +6,9 @@ import { cpuSettings } from '../../lib/engine/engine.ts';
 const ENGINE = new URL('../../lib/engine/engine.ts', import.meta.url).href;
 const SCRIPT = `const { Engine } = await import('${ENGINE}'); const e = Engine.open({ device: 'cpu' }); console.log(JSON.stringify(e.info())); await e.dispose();`;
 
-function info(environment: Record<string, string>): { detail: string; threads: number } {
-  const out = execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', SCRIPT], { env: { ...process.env, ...environment }, encoding: 'utf8' });
+function info(environment: Record<string, string>, prefix: string[] = []): { detail: string; threads: number } {
+  const [command, ...args] = [...prefix, process.execPath, '--import', 'tsx', '--input-type=module', '-e', SCRIPT];
+  const out = execFileSync(command, args, { env: { ...process.env, ...environment }, encoding: 'utf8' });
   return JSON.parse(out);
 }
 
@@ -19,6 +20,11 @@ test('an instruction set that is not there is named, and the best one used', () 
   const { detail } = info({ HYPERTUNE_ISA: 'mmx' });
   expect(detail).toContain('mmx');
   expect(detail.startsWith(cpuSettings().available.at(-1)!)).toBe(true);
+});
+
+test('one thread where the process may use one CPU', () => {
+  const allowed = execFileSync('taskset', ['-c', '-p', String(process.pid)], { encoding: 'utf8' }).split(': ')[1];
+  expect(info({}, ['taskset', '-c', String(Number.parseInt(allowed))]).threads).toBe(1);
 });
 
 test('HYPERTUNE_THREADS bounds the threads', () => {

@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DeviceBuffer, Engine, FileTensor } from '../../lib/engine/engine.ts';
+import { native } from '../../lib/engine/native.ts';
 import { Graph, compile, linear } from '../../lib/graph/index.ts';
 import { failure, openEngine } from './support.ts';
 
@@ -109,7 +110,9 @@ describe('frozen weights', () => {
     const engines = [openEngine(), openEngine(), openEngine()];
     const weights = engines.map((engine) => engine.buffer('f32', 8, { frozen: true }));
     const products = engines.map((engine, i) => firstColumn(engine, weights[i]));
+    const before = native().held();
     await Promise.all(engines.map((engine, i) => engine.load(weights[i], files.F32)));
+    expect(native().held()).toBe(before - 2 * 32);
     for (const product of products) expect(await product()).toEqual([VALUES[1], VALUES[5]]);
     await engines[0].write(weights[0], Float32Array.of(7), 1);
     expect(await products[0]()).toEqual([7, VALUES[5]]);

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { open, readFile, readdir, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { chmod, open, readFile, readdir, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { NODE_FS, atomicWrite, atomicWriteJson } from '../../lib/files/atomic.ts';
+import { NODE_FS, atomicCopy, atomicWrite, atomicWriteJson } from '../../lib/files/atomic.ts';
 import type { AtomicFs, AtomicHandle } from '../../lib/files/atomic.ts';
 import { failure, temporaryFolder } from './support.ts';
 
@@ -128,5 +128,21 @@ describe('atomicWrite', () => {
     expect(await readFile(path, 'utf8')).toBe('old');
     await atomicWrite(path, 'new');
     expect(await readFile(path, 'utf8')).toBe('new');
+  });
+});
+
+describe('atomicCopy', () => {
+  test('replaces a file by a whole copy, or leaves it as it is', async () => {
+    const dir = await temporaryFolder();
+    const [from, to] = [join(dir, 'from'), join(dir, 'to')];
+    await writeFile(to, 'old');
+    await failure(() => atomicCopy(from, to), 'FILE_IO', to);
+    expect(await readFile(to, 'utf8')).toBe('old');
+    await writeFile(from, 'new');
+    await chmod(from, 0o444);
+    await atomicCopy(from, to);
+    expect(await readFile(to, 'utf8')).toBe('new');
+    expect((await readdir(dir)).sort()).toEqual(['from', 'to']);
+    await failure(() => atomicCopy(from, join(dir, 'no', 'to')), 'FILE_IO');
   });
 });

@@ -63,7 +63,7 @@ export function parseSources(part: Section, from: string): SourceConfig[] {
 
 function parseSource(item: unknown, source: string, at: string, from: string): SourceConfig {
   const names = Object.keys(FIELDS) as (keyof typeof FIELDS)[];
-  const given = names.filter((name) => typeof item === 'object' && item !== null && Object.hasOwn(item, name));
+  const given = names.filter((name) => typeof item === 'object' && item !== null && Object.hasOwn(item, name) && item[name as keyof typeof item] !== null);
   if (given.length !== 1) {
     throw new HypertuneError('CONFIG_INVALID', `${source}: ${at} must have exactly one of the fields ${names.join(', ')}.`, { field: at });
   }

@@ -1,8 +1,8 @@
 /** The trained model as a folder that `HyperT5.load` reads: T5, tokenizer and hypermodels. */
-import { constants } from 'node:fs';
-import { copyFile, mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { fileError } from '../../files/io.ts';
+import { atomicCopy } from '../../files/atomic.ts';
+import { fileError, makeFolder } from '../../files/io.ts';
 import { saveT5 } from '../../files/load-t5.ts';
 import { saveHypermodel } from '../../hyper/files.ts';
 import type { RunConfig } from './config.ts';
@@ -15,9 +15,7 @@ const MODEL_FILES = /^(config\.json|model(-\d+-of-\d+)?\.safetensors|model\.safe
 /** `models` hold the buffers to export (`withBuffers`). Throws FILE_IO. Written again, it replaces what it wrote before and leaves other files of the folder alone. */
 export async function exportModels({ train, export: { folder, dtype }, t5: start }: RunConfig, { t5, hyper, tokenizerFolder }: Models): Promise<void> {
   const stored = dtype === 'bf16' ? 'BF16' : 'F32';
-  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
-    throw fileError(cause, folder, 'write');
-  });
+  await makeFolder(folder);
   const untouched = 'folder' in start && !train.t5 && dtype === null;
   if (!untouched) await saveT5(folder, t5.config, t5.parameters, stored);
   const copied = (name: string) => TOKENIZER_FILES.includes(name) || name === GENERATION_FILE || (untouched && MODEL_FILES.test(name));
@@ -28,7 +26,7 @@ export async function exportModels({ train, export: { folder, dtype }, t5: start
 async function copyFiles(from: string, to: string, wanted: (name: string) => boolean): Promise<void> {
   if (path.resolve(from) === path.resolve(to)) return;
   try {
-    for (const name of await readdir(from)) if (wanted(name)) await copyFile(path.join(from, name), path.join(to, name), constants.COPYFILE_FICLONE);
+    for (const name of await readdir(from)) if (wanted(name)) await atomicCopy(path.join(from, name), path.join(to, name));
   } catch (cause) {
     throw fileError(cause, to, 'write');
   }

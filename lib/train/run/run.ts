@@ -1,8 +1,7 @@
 /** A training run in its folder: starts, or continues at the last checkpoint, and ends with the exported model. */
-import { mkdir } from 'node:fs/promises';
 import { Engine, cpuSettings } from '../../engine/engine.ts';
 import { HypertuneError } from '../../engine/errors.ts';
-import { fileError } from '../../files/io.ts';
+import { makeFolder } from '../../files/io.ts';
 import { BrokenStep, train } from '../loop.ts';
 import type { TrainingStep } from '../loop.ts';
 import type { RunConfig } from './config.ts';
@@ -37,9 +36,7 @@ export interface RunStep extends TrainingStep {
 export async function* trainRun(config: RunConfig, options: RunOptions = {}): AsyncGenerator<RunStep> {
   requireNotAborted(options.signal, 'before it began');
   if (config.threads !== null) cpuSettings({ threads: config.threads });
-  await mkdir(config.output, { recursive: true }).catch((cause: unknown) => {
-    throw fileError(cause, config.output, 'write');
-  });
+  await makeFolder(config.output);
   const unlock = await lockFolder(config.output);
   try {
     const engine = Engine.open({ device: config.device });

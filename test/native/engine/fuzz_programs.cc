@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <future>
 #include <map>
 #include <memory>
 #include <set>
@@ -17,6 +16,7 @@
 #include "corpus.h"
 #include "cpu/threads.h"
 #include "engine/host_backend.h"
+#include "fuzz_device.h"
 #include "inputs.h"
 #include "isolating_backend.h"
 #include "mutate.h"
@@ -25,8 +25,6 @@
 namespace ht::fuzz {
 namespace {
 
-// Buffers, arenas and what kernels do with them stay small: larger programs are refused.
-constexpr uint64_t kMemoryLimit = 320 << 10;
 constexpr unsigned kSecondsPerMutant = 30;
 #if defined(__SANITIZE_ADDRESS__)
 constexpr bool kIsolate = true;
@@ -51,66 +49,6 @@ struct Counts {
 
 const std::set<std::string> kHeaderFields = {"magic", "version", "symbol count", "value count", "node count", "fetch count", "stop value", "keep all", "total words", "reserved"};
 const std::set<std::string> kCompileCodes = {"GRAPH_INVALID", "MEMORY_LIMIT"}, kRunCodes = {"FEED_INVALID", "FEED_RANGE", "MEMORY_LIMIT"};
-
-// A device with the buffers of every program of the corpus, once of exactly the size the program needs and once with room.
-class Device {
- public:
-  Device(HtBackend* backend, const std::vector<Draft>& programs) : engine_(backend, kMemoryLimit) {
-    for (const Draft& draft : programs)
-      for (int64_t room : {0, 40}) {
-        specs_.emplace_back();
-        buffers_.emplace_back();
-        for (const BufferSpec& s : draft.buffers) {
-          specs_.back().push_back({s.dtype, s.elements + room, s.frozen});
-          buffers_.back().push_back(engine_.create_buffer(s.dtype, s.elements + room, s.frozen));
-        }
-      }
-  }
-
-  // Runs on the engine's thread, as the binding does, and hands on what is thrown.
-  template <class F>
-  void job(F f) {
-    std::promise<void> done;
-    engine_.submit([&] {
-      try {
-        f();
-        done.set_value();
-      } catch (...) {
-        done.set_exception(std::current_exception());
-      }
-    });
-    done.get_future().get();
-  }
-
-  std::shared_ptr<CompiledProgram> compile(const Words& words, size_t set) {
-    return engine_.compile(words.data(), static_cast<int64_t>(words.size()), buffers_[set]);
-  }
-
-  RunResult run(CompiledProgram& program, size_t set, RunRequest& request, double rewrite, Random& random) {
-    RunResult result;
-    job([&] {
-      for (size_t b = 0; b < buffers_[set].size(); ++b)
-        if (random.chance(rewrite)) engine_.write(*buffers_[set][b], draw_buffer(program.program, request.symbols, static_cast<int32_t>(b), specs_[set][b], random), 0);
-      result = engine_.run(program, request);
-    });
-    return result;
-  }
-
- private:
-  Engine engine_;
-  std::vector<std::vector<BufferSpec>> specs_;
-  std::vector<std::vector<std::shared_ptr<Buffer>>> buffers_;
-};
-
-// Every fetch holds steps times its bound elements.
-bool sizes_agree(const Program& p, const RunRequest& request, const RunResult& result) {
-  if (result.fetches.size() != p.fetches.size() || result.steps < 1 || result.steps > request.repeat) return false;
-  for (size_t i = 0; i < p.fetches.size(); ++i) {
-    const HostArray& got = result.fetches[i];
-    if (got.bytes.size() != static_cast<size_t>(p.values[p.fetches[i]].elements(request.symbols.data()) * result.steps) * dtype_size(got.dtype)) return false;
-  }
-  return true;
-}
 
 class Fuzzer {
  public:
@@ -198,9 +136,8 @@ class Fuzzer {
       request.feeds = draw_feeds(program.program, request.symbols, random);
       request.repeat = static_cast<int32_t>(1 + random.below(3));
       if (round == 1) spoil(request.symbols, request.feeds, random);
-      const bool spoiled_symbols = request.symbols.size() != program.program.capacity.size();
       try {
-        const RunResult result = device.run(program, set, request, spoiled_symbols || out_of_capacity(program.program, request.symbols) ? 0 : 0.7, random);
+        const RunResult result = device.run(program, set, request, within_capacity(program.program, request.symbols) ? 0.7 : 0, random);
         ran = true;
         if (!sizes_agree(program.program, request, result)) fail(format("mutant %lld: a fetch has the wrong size", static_cast<long long>(current)));
       } catch (const Error& e) {
@@ -208,12 +145,6 @@ class Fuzzer {
       }
     }
     counts.ran += ran;
-  }
-
-  static bool out_of_capacity(const Program& p, const std::vector<int32_t>& symbols) {
-    for (size_t i = 0; i < symbols.size(); ++i)
-      if (symbols[i] < 0 || symbols[i] > p.capacity[i]) return true;
-    return false;
   }
 
   uint64_t seed_;
@@ -242,10 +173,12 @@ int main(int argc, char** argv) {
   for (int signal : {SIGALRM, SIGFPE, SIGILL}) std::signal(signal, died);
   if (!kIsolate)
     for (int signal : {SIGSEGV, SIGBUS, SIGABRT}) std::signal(signal, died);
-  if (!kIsolate) {  // an absurd allocation fails instead of paging
+#if !defined(__SANITIZE_THREAD__)
+  if (!kIsolate) {  // an absurd allocation fails instead of paging; sanitizers reserve more themselves
     const rlimit limit{4ull << 30, 4ull << 30};
     setrlimit(RLIMIT_AS, &limit);
   }
+#endif
   ht::cpu::set_thread_count(1);
 
   int cases = 0;
