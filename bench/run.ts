@@ -40,7 +40,7 @@ const SUITES: readonly Suite[] = [
   { name: 'hypertuning', program: 'bench/train/hypertuning.ts', args: '--kinds prefix,lora', quick: '--kinds prefix --steps 1 --rounds 1', peer: true },
   { name: 'start', program: 'bench/model/start.ts', args: '', quick: '--rounds 1' },
   { name: 'memory', program: 'bench/model/memory.ts', args: '--sizes base', quick: '--sizes tiny' },
-  { name: 'threads', program: 'bench/model/threads.ts', args: '', quick: '--size tiny --rounds 1' },
+  { name: 'threads', program: 'bench/soak/run.ts', args: 'busy --size 0.3', quick: 'busy --size 0.01' },
 ];
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));

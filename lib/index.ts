@@ -18,6 +18,7 @@ export { cpuSettings } from './engine/engine.ts';
 export type { DeviceInfo, DeviceName } from './engine/engine.ts';
 export type { FeedForward, T5Config } from './t5/config.ts';
 export type { JsonObject } from './t5/fields.ts';
+export type { FloatType } from './graph/index.ts';
 export type { WeightType } from './t5/parameters.ts';
 export type { GenerateOptions } from './t5/decoding/index.ts';
 export { Tokenizer } from './tokenizer/tokenizer.ts';

@@ -8,7 +8,7 @@ import path from 'node:path';
 const root = path.resolve(process.argv[2] ?? path.dirname(path.dirname(fileURLToPath(import.meta.url))));
 const TEXT = /\.(cc|cu|cuh|h|inc|map|ts|mts|cts|js|mjs|cjs|json|md|txt|gyp)$/;
 /** Written by programs, or data. */
-const DATA = /^weights\/|\/(goldens|fixtures)\/|package-lock\.json$/;
+const DATA = /^weights\/|\/(goldens|fixtures|corpus)\/|package-lock\.json$/;
 
 const { stdout, status } = spawnSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '--deduplicate'], { cwd: root, encoding: 'utf8' });
 if (status !== 0) throw new Error(`${root} is not a git checkout`);

@@ -18,7 +18,7 @@ export interface Measured {
   train?: Figure[];
   start?: Figure[];
   memory?: Figure[];
-  threads?: Figure[];
+  threads?: { busy: { figures: { what: string; value: number }[] } };
 }
 
 export interface NativeRow {
@@ -56,10 +56,11 @@ export function figuresOf(measured: Measured): Record<string, number> {
     const [, , dtype, rows, mixture] = figure.id.split('/');
     if (mixture === 'distinct') out[`lora.${dtype}.${rows}`] = 1 / figure.ratios!['no adapter'];
   }
-  for (const figure of [...(measured.train ?? []), ...(measured.start ?? []), ...(measured.memory ?? []), ...(measured.threads ?? [])]) {
+  for (const figure of [...(measured.train ?? []), ...(measured.start ?? []), ...(measured.memory ?? [])]) {
     out[figure.id] = figure.value;
     for (const [name, ratio] of Object.entries(figure.ratios ?? {})) out[`${figure.id.replaceAll('/', '.')}.${name}`] = ratio;
   }
+  for (const { what, value } of measured.threads?.busy.figures ?? []) if (what.includes('one CPU busy')) worst('threads.busy', value);
   return out;
 }
 

@@ -35,7 +35,7 @@ Draft layers() {
   int32_t x = d.feed(DType::F32, square);
   for (int32_t i = 0; i < kLayers; ++i) {
     const int32_t product = d.out(DType::F32, square), active = d.out(DType::F32, square);
-    d.node(Op::lora_linear, {x, kAbsent, kAbsent, kAbsent, kAbsent, w, kAbsent, kAbsent, kAbsent, kAbsent, kAbsent, kAbsent}, {product}, {1, 1, DType::F32});
+    d.node(Op::lora_linear, {x, kAbsent, kAbsent, kAbsent, kAbsent, w, kAbsent, kAbsent, kAbsent, kAbsent, kAbsent, kAbsent, kAbsent}, {product}, {1, 1, DType::F32});
     d.node(Op::activation, {product}, {active}, {2, DType::F32});
     x = active;
   }
