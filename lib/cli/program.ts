@@ -1,6 +1,8 @@
 /** The `hypertune` command: options, help, exit codes. */
 import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { Command } from 'commander';
+import { packageRoot } from '../engine/package-root.ts';
 import { adapt } from './adapt.ts';
 import { evalCommand, evalOptions } from './eval.ts';
 import { EXIT, fail } from './failure.ts';
@@ -26,7 +28,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
 }
 
 function program(io: Io, argv: readonly string[], json: boolean): Command {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+  const { version } = JSON.parse(readFileSync(path.join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
   const root = new Command('hypertune')
     .description('Adapt a frozen T5 to a task from a handful of examples, without gradient steps.')
     .version(version)

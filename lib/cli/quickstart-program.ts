@@ -1,10 +1,10 @@
 /** `npm run quickstart`: adapts the shipped model to tasks from their examples and shows what that changes. */
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import type { QuickstartTask } from '../data/quickstart-tasks.ts';
 import { quickstartTasks } from '../data/quickstart-tasks.ts';
 import { HypertuneError } from '../engine/errors.ts';
+import { packageRoot } from '../engine/package-root.ts';
 import type { HyperKind } from '../hyper/config.ts';
 import type { HyperT5 } from '../hyper/hypert5.ts';
 import { EXIT, fail } from './failure.ts';
@@ -23,7 +23,7 @@ interface QuickstartOptions {
 }
 
 const WRITTEN: Record<HyperKind, string> = { lora: 'LoRA factors', prefix: 'prefixes', both: 'LoRA factors and prefixes' };
-const SHIPPED = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..', 'weights', 'tiny');
+const SHIPPED = path.join(packageRoot(), 'weights', 'tiny');
 
 /** Runs with the arguments after the script's name; returns the exit code and throws nothing. `tasks` are the shipped ones by default. */
 export async function runQuickstart(argv: readonly string[], io: Io, tasks?: readonly QuickstartTask[]): Promise<number> {

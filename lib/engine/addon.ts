@@ -1,11 +1,11 @@
 /** Finds and loads the compiled addon: what was built on this machine, else the prebuilt binary of the package. */
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import path from 'node:path';
 import { HypertuneError } from './errors.ts';
+import { packageRoot } from './package-root.ts';
 
 const require = createRequire(import.meta.url);
-const ROOT = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
+const ROOT = packageRoot();
 /** `npm run prebuilds` makes these, for glibc. */
 const PREBUILT = ['linux-x64', 'linux-arm64'];
 

@@ -48,21 +48,30 @@ export async function readJson(path: string): Promise<unknown> {
 /** Looks only at strings, braces and colons, which is enough because the text is known to be valid JSON. */
 function findDuplicateKey(text: string): string | undefined {
   const open: Set<string>[] = [];
-  for (let i = 0; i < text.length; i++) {
-    const c = text[i];
-    if (c === '{') open.push(new Set());
-    else if (c === '}') open.pop();
-    else if (c === '"') {
-      const begin = i++;
-      while (text[i] !== '"') i += text[i] === '\\' ? 2 : 1;
-      if (!isFollowedByColon(text, i + 1)) continue;
-      const key = JSON.parse(text.slice(begin, i + 1)) as string;
+  const mark = /[{}"]/g; // the rest is skipped by the regular expression, tokenizers' long strings by indexOf
+  for (let found = mark.exec(text); found; found = mark.exec(text)) {
+    if (found[0] === '{') open.push(new Set());
+    else if (found[0] === '}') open.pop();
+    else {
+      const end = endOfString(text, found.index);
+      mark.lastIndex = end + 1;
+      if (!isFollowedByColon(text, end + 1)) continue;
+      const key = JSON.parse(text.slice(found.index, end + 1)) as string;
       const keys = open[open.length - 1];
       if (keys.has(key)) return key;
       keys.add(key);
     }
   }
   return undefined;
+}
+
+/** The closing quote of the string that begins at `begin`. */
+function endOfString(text: string, begin: number): number {
+  for (let end = text.indexOf('"', begin + 1); ; end = text.indexOf('"', end + 1)) {
+    let backslashes = 0;
+    while (text[end - 1 - backslashes] === '\\') backslashes++;
+    if (backslashes % 2 === 0) return end;
+  }
 }
 
 function isFollowedByColon(text: string, from: number): boolean {

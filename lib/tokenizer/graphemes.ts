@@ -5,7 +5,9 @@ const WINDOW = 96;
 /** A window ends where so many certain boundaries follow each other: to set one up costs more than a few steps. */
 const PLAIN_RUN = 8;
 
-const segmenter = new Intl.Segmenter('und', { granularity: 'grapheme' });
+/** Made at the first use: that takes longer than everything else at the start of the tokenizer. */
+let made: Intl.Segmenter | undefined;
+const segmenter = () => (made ??= new Intl.Segmenter('und', { granularity: 'grapheme' }));
 
 /**
  * Calls `each` with the range of every extended grapheme cluster (Unicode UAX 29) of the well-formed `text`, in
@@ -40,7 +42,7 @@ function segmentWindow(text: string, at: number, each: (from: number, to: number
     if (end < text.length && charLength(text, end - 1) === 2) end++;
     const complete = end === limit;
     let reached = at;
-    for (const { segment, index } of segmenter.segment(text.slice(at, end))) {
+    for (const { segment, index } of segmenter().segment(text.slice(at, end))) {
       const from = at + index;
       const to = from + segment.length;
       // The last cluster of a cut window may go on behind it.

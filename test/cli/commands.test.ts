@@ -13,7 +13,7 @@ describe('info', () => {
     expect(out).toMatch(/^model +.*tiny$/m);
     expect(out).toMatch(/^T5 .*vocabulary 4100$/m);
     expect(out).toMatch(/^hyper-both .*parameters$/m);
-    expect(out).toMatch(/^device +cpu \(.*no CUDA backend$/m);
+    expect(out).toMatch(/^device +cpu \(.*no CUDA backend\b/m);
   });
 
   test('--json is the ModelInfo', async () => {
