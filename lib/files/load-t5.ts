@@ -37,8 +37,13 @@ export interface LoadT5Options {
 
 const TYPES: readonly WeightType[] = ['f32', 'bf16', 'int8'];
 
-/** Copies one tensor of a file into a buffer, converting its type. */
-export function loadTensor(engine: Engine, parameters: Parameters, name: string, from: TensorLocation): Promise<void> {
+/** Copies tensors of a file into buffers, converting their types; the engine takes them one after the other. Throws for the first that fails, when all have ended. */
+export async function loadTensors(engine: Engine, parameters: Parameters, tensors: ReadonlyMap<string, TensorLocation>, each?: () => void): Promise<void> {
+  const ends = await Promise.allSettled([...tensors].map(([name, from]) => loadTensor(engine, parameters, name, from).then(each)));
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
+}
+
+function loadTensor(engine: Engine, parameters: Parameters, name: string, from: TensorLocation): Promise<void> {
   const { buffer, scale } = parameters.get(name);
   const tensor = from as TensorLocation & FileTensor;
   return scale ? engine.loadInt8(buffer, scale, tensor) : engine.load(buffer, tensor);
@@ -57,11 +62,8 @@ export async function loadT5(engine: Engine, dir: string, options: LoadT5Options
   const parameters = allocateT5(engine, config, options.dtype === 'int8' ? natural : (options.dtype ?? natural), options.frozen ?? true, int8);
   try {
     let done = 0;
-    for (const [name, location] of tensors) {
-      await loadTensor(engine, parameters, name, location);
-      options.onProgress?.(++done, tensors.size);
-    }
-    for (const { name, copyOf } of parameters.all()) if (copyOf) await loadTensor(engine, parameters, name, tensors.get(copyOf)!);
+    await loadTensors(engine, parameters, tensors, () => options.onProgress?.(++done, tensors.size));
+    await loadTensors(engine, parameters, new Map(parameters.all().flatMap(({ name, copyOf }) => (copyOf ? [[name, tensors.get(copyOf)!]] : []))));
   } catch (error) {
     parameters.dispose();
     throw error;

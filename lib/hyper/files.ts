@@ -5,7 +5,7 @@ import { HypertuneError } from '../engine/errors.ts';
 import { atomicWriteJson } from '../files/atomic.ts';
 import { makeFolder } from '../files/io.ts';
 import { readJson } from '../files/json.ts';
-import { loadTensor, parameterTensors } from '../files/load-t5.ts';
+import { loadTensors, parameterTensors } from '../files/load-t5.ts';
 import { openSafetensors } from '../files/safetensors.ts';
 import { writeSafetensors } from '../files/safetensors-write.ts';
 import type { FloatType } from '../graph/index.ts';
@@ -37,8 +37,8 @@ export async function loadHypermodel(engine: Engine, dir: string, base: T5Config
       if (!tensor) throw new HypertuneError('TENSOR_MISSING', `${file.path} has no ${name}.`, { field: name, remedy: 'Save the hypermodel again, or take the base model it was trained for.' });
       if (tensor.shape.join() !== shape.join()) throw new HypertuneError('TENSOR_SHAPE', `${name} is [${tensor.shape.join(', ')}] in ${file.path}; the base model asks for [${shape.join(', ')}].`, { field: name });
       if (!['F32', 'F16', 'BF16'].includes(tensor.dtype)) throw new HypertuneError('TENSOR_DTYPE', `${name} is ${tensor.dtype} in ${file.path}.`, { field: name, remedy: 'Store it as F32, F16 or BF16.' });
-      await loadTensor(engine, hyper.parameters, name, tensor);
     }
+    await loadTensors(engine, hyper.parameters, file.tensors);
   } catch (error) {
     hyper.parameters.dispose();
     throw error;
