@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Measured } from '../../bench/cpu/figures.ts';
 import { figuresOf } from '../../bench/cpu/figures.ts';
+import { chart, markdown } from '../../bench/cpu/report.ts';
 import { TARGETS } from '../../bench/cpu/targets.ts';
 import type { ModelRow } from '../../bench/model/run.ts';
 import { judge } from '../../bench/targets.ts';
@@ -52,4 +53,15 @@ test('the worst of several counts', () => {
 
 test('a suite that failed leaves its targets open', () => {
   expect(judge(figuresOf({}), TARGETS).every(({ met }) => met === 'not measured')).toBe(true);
+});
+
+test('chart and table show what is unmet', () => {
+  const judged = judge({ 'gemm.f32.peak': 80, javascript: 1 }, TARGETS);
+  const [gemm] = judged;
+  expect(markdown([gemm])).toContain('| GEMM, 64 rows and more, f32: share of the peak | 80 % | 85 % | 93 % | **no** |');
+  const svg = chart(judged, 'a < b');
+  expect(svg).toContain('a &lt; b');
+  const widths = [...svg.matchAll(/height="12" fill="(#\w+)"/g)].map(([, colour]) => colour);
+  expect(widths).toEqual(['#d1242f', '#0a7ea4']); // unmet; met, not the aim
+  expect(svg.match(/not measured/g)).toHaveLength(TARGETS.length - 2);
 });
