@@ -2,7 +2,7 @@
 //   node scripts/cuda-faults.mjs [--only TEXT] [--write]       --write: docs/cuda-faults.md from what was found
 //
 // A fault (test/cuda-faults/faults.json) is one exact replacement in one file. The emulated backend is built with it and runs the cases
-// named there: under the greedy schedules with late copies, then, where these find nothing, under all schedules, under AddressSanitizer
+// named there (or the `program` named there, of build/tests): under the greedy schedules with late copies, then, where these find nothing, under all schedules, under AddressSanitizer
 // and UndefinedBehaviorSanitizer, and under ThreadSanitizer, within and between blocks.
 // Fails where a fault is found by nothing, or does not fit the source any more. That the unbroken backend passes all of them with
 // every case is shown by scripts/test-cuda.mjs; here it runs the smallest ones. Needs build/tests of `npm run build:tests`.
@@ -10,7 +10,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { compile, link, objects, parallel, root, run, work } from './cuda-emulated.mjs';
 
-const runner = path.join(root, 'build/tests/device_case_runner');
+const RUNNER = ['device_case_runner', 'test/ops'];
 const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : '';
 
 /** In this order; the first that finds a fault ends it. `cases`: more of them where they are cheap. */
@@ -23,15 +23,15 @@ const CHECKS = [
 ];
 
 /** What a check says of a library: undefined where it finds nothing. */
-function find(check, library, cases) {
+function find(check, library, cases, [program, ...first]) {
   const preload = check.preload && run('g++', [`-print-file-name=${check.preload}`]).stdout.trim();
   const env = { ...process.env, ASAN_OPTIONS: 'detect_leaks=0', TSAN_OPTIONS: 'exitcode=66', HYPERTUNE_CUBLAS: path.join(root, 'build/tests'), ...(preload && { LD_PRELOAD: preload }) };
-  const args = [runner, 'test/ops', '--library', library, '--schedules', check.schedules, ...cases];
+  const args = [path.join(root, 'build/tests', program), ...first, '--library', library, '--schedules', check.schedules, ...cases];
   // GCC's ThreadSanitizer wants the classic layout of addresses.
   const { status, signal, stdout, stderr, error } = check.variant === 'tsan' ? run('setarch', ['-R', ...args], { env, timeout: 300_000 }) : run(args[0], args.slice(1), { env, timeout: 300_000 });
   if (error) console.log(`  ${check.name}: no end after five minutes`); // a block that waits for ever is found as such, so this is only slow
   if (status === 0 || error) return undefined;
-  const said = check.report?.exec(stderr)?.[0] ?? /^ {2}(?!.* seed=)(.*)$/m.exec(stdout)?.[1] ?? signal ?? `exit code ${status}`;
+  const said = check.report?.exec(stderr)?.[0] ?? /^ {2}(?!.* seed=)(.*)$/m.exec(stdout)?.[1] ?? (stdout.split('\n')[0] || signal || `exit code ${status}`);
   return said.replaceAll(root + '/', '').slice(0, 140);
 }
 
@@ -68,7 +68,7 @@ for (const fault of [{ what: 'none', cases: [] }, ...faults]) {
   const libraries = {};
   for (const check of CHECKS) {
     libraries[check.variant] ??= await build(fault, check.variant, overlay);
-    const said = find(check, libraries[check.variant], cases);
+    const said = find(check, libraries[check.variant], cases, fault.program ? [fault.program] : RUNNER);
     if (said === undefined) continue;
     found = { by: check.name, said };
     break;

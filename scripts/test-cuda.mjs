@@ -1,4 +1,4 @@
-// The CUDA backend on the emulated device: every op's cases under the greedy schedules with late copies, the smallest cases under all
+// The CUDA backend on the emulated device: every op's cases, and chains of nodes (test/native/cuda/fuse_test.cc), under the greedy schedules with late copies, the smallest cases under all
 // schedules, and everything once more under AddressSanitizer and UndefinedBehaviorSanitizer.
 //   node scripts/test-cuda.mjs [cases|sanitizers|threads] ...     default: cases sanitizers
 // `threads`: ThreadSanitizer, within blocks and between them, on the smallest cases; minutes.
@@ -9,18 +9,18 @@ import path from 'node:path';
 import { linkBackend } from './cuda-emulated.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const runner = path.join(root, 'build/tests/device_case_runner');
+const RUNNER = ['device_case_runner', 'test/ops'], CHAINS = ['fuse_test'];
 const emulated = path.join(root, 'build/tests/hypertune_cuda_emulated.so');
 
-/** Runs the cases in as many processes as there are cores; each prints how many passed. */
-async function cases(name, library, args, { preload, environment = {}, classic = false } = {}) {
+/** Runs the cases in as many processes as there are cores, each prints how many passed; another program is run once. */
+async function cases(name, library, args, { preload, environment = {}, classic = false, program: [program, ...first] = RUNNER } = {}) {
   const started = performance.now();
-  const shards = Math.max(2, os.availableParallelism());
+  const shards = program === RUNNER[0] ? Math.max(2, os.availableParallelism()) : 1;
   const runtime = preload && spawnSync('g++', [`-print-file-name=${preload}`], { encoding: 'utf8' }).stdout.trim();
   const env = { ...process.env, ASAN_OPTIONS: 'detect_leaks=0', TSAN_OPTIONS: 'exitcode=66', HYPERTUNE_CUBLAS: path.join(root, 'build/tests'), ...environment, ...(runtime && { LD_PRELOAD: runtime }) };
   const results = await Promise.all(
     Array.from({ length: shards }, (_, i) => {
-      const command = [runner, 'test/ops', '--library', library, '--shard', `${i}/${shards}`, ...args];
+      const command = [path.join(root, 'build/tests', program), ...first, '--library', library, ...(shards > 1 ? ['--shard', `${i}/${shards}`] : []), ...args];
       // GCC's ThreadSanitizer wants the classic layout of addresses.
       const child = classic ? spawn('setarch', ['-R', ...command], { cwd: root, env }) : spawn(command[0], command.slice(1), { cwd: root, env });
       let out = '';
@@ -31,20 +31,29 @@ async function cases(name, library, args, { preload, environment = {}, classic =
   const passed = results.reduce((sum, { out }) => sum + Number(/(\d+) passed/.exec(out)?.[1] ?? 0), 0);
   const ok = results.every((r) => r.ok);
   for (const r of results) if (!r.ok) console.log(r.out.slice(-4000), r.signal ?? '');
-  console.log(`cuda: ${name}: ${ok ? 'ok' : 'FAILED'}, ${passed} cases, ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  console.log(`cuda: ${name}: ${ok ? 'ok' : 'FAILED'}, ${program === RUNNER[0] ? `${passed} cases, ` : ''}${((performance.now() - started) / 1000).toFixed(1)} s`);
   return ok;
 }
 
 const SUITES = {
   cases: async () =>
-    [await cases('greedy schedules, late copies', emulated, ['--schedules', 'greedy']), await cases('all schedules, smallest cases', emulated, ['--schedules', 'all', '--smallest', '3'])].every(Boolean),
-  sanitizers: async () => cases('AddressSanitizer, UndefinedBehaviorSanitizer', await linkBackend('asan'), ['--schedules', 'first'], { preload: 'libasan.so' }),
+    [
+      await cases('greedy schedules, late copies', emulated, ['--schedules', 'greedy']),
+      await cases('all schedules, smallest cases', emulated, ['--schedules', 'all', '--smallest', '3']),
+      await cases('all schedules, chains', emulated, ['--schedules', 'all'], { program: CHAINS }),
+    ].every(Boolean),
+  sanitizers: async () => {
+    const library = await linkBackend('asan');
+    const name = 'AddressSanitizer, UndefinedBehaviorSanitizer', first = ['--schedules', 'first'];
+    return [await cases(name, library, first, { preload: 'libasan.so' }), await cases(`${name}, chains`, library, first, { preload: 'libasan.so', program: CHAINS })].every(Boolean);
+  },
   threads: async () => {
     const library = await linkBackend('tsan');
     const small = ['--schedules', 'first', '--smallest', '4'];
     const within = await cases('ThreadSanitizer, within blocks', library, small, { preload: 'libtsan.so', classic: true });
     const between = await cases('ThreadSanitizer, between blocks', library, ['--schedules', 'last', '--smallest', '4'], { preload: 'libtsan.so', classic: true });
-    return within && between;
+    const chains = await cases('ThreadSanitizer, chains', library, ['--schedules', 'last'], { preload: 'libtsan.so', classic: true, program: CHAINS });
+    return within && between && chains;
   },
 };
 

@@ -9,7 +9,7 @@
 
 extern "C" {
 
-constexpr uint32_t HT_BACKEND_VERSION = 1;
+constexpr uint32_t HT_BACKEND_VERSION = 2;
 
 struct HtDeviceInfo {
   uint32_t struct_size;
@@ -26,6 +26,9 @@ struct HtNode {
   int32_t op;         // ht::Op
   int32_t stable_id;  // the same in every program that recomputes the node
   ht::Call call;
+  // Which value of the program each operand is, -1 where it is absent; null where a program does not say.
+  int32_t in_count, out_count;
+  const int32_t *in_value, *out_value;
 };
 
 struct HtProgram {
@@ -33,6 +36,7 @@ struct HtProgram {
   int32_t node_count;
   const HtNode* nodes;  // at capacity in prepare, at real sizes in bind
   void* workspace;      // in bind: workspace_bytes of the device's memory
+  const int32_t* readers;  // in chains and prepare: of each value, how many operands read it, views included; one more where it outlives the run
 };
 
 struct HtBackend {
@@ -59,6 +63,9 @@ struct HtBackend {
   HtStatus (*sync)(void* self);  // waits for everything and raises the RunFlags of programs that ran
   const char* (*last_error)(void* self);
   HtStatus (*wait)(void* self, uint64_t ticket);
+  // Before memory is planned, at capacity: until[i] is the last node that may run as one with node i, i where it runs alone. What such
+  // nodes read keeps its place until the last of them has run. Null: all run alone.
+  HtStatus (*chains)(void* self, const HtProgram* program, int32_t* until);
 };
 
 // What a backend in a shared object of its own exports under this name; null where it cannot serve that version of the table.

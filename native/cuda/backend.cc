@@ -48,6 +48,9 @@ void release(void*, void* memory) {
 HtStatus copy(void*, void* to, const void* from, size_t bytes, int32_t kind) {
   return guarded([&] { session().copy(to, from, bytes, kind); });
 }
+HtStatus chains(void*, const HtProgram* program, int32_t* until) {
+  return guarded([&] { session().chains(*program, until); });
+}
 HtStatus prepare(void*, const HtProgram* program, void** plan, size_t* workspace_bytes) {
   return guarded([&] {
     Plan* p = session().prepare(*program);
@@ -99,6 +102,6 @@ const char* last_error(void*) { return error.c_str(); }
 
 extern "C" __attribute__((visibility("default"))) HtBackend* ht_open_backend(uint32_t version) {
   using namespace ht::cuda;
-  static HtBackend table{sizeof(HtBackend), HT_BACKEND_VERSION, nullptr, probe, info, alloc, release, copy, prepare, drop, bind, unbind, run, mark, sync, last_error, wait};
+  static HtBackend table{sizeof(HtBackend), HT_BACKEND_VERSION, nullptr, probe, info, alloc, release, copy, prepare, drop, bind, unbind, run, mark, sync, last_error, wait, chains};
   return version == HT_BACKEND_VERSION ? &table : nullptr;
 }

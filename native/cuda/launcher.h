@@ -63,6 +63,13 @@ class Launcher {
     return reinterpret_cast<const T*>(constant_base_ + at);
   }
 
+  // Counters of blocks, zero when the program is bound. Whatever raises them brings them back to zero before its kernel ends, so that
+  // the next run finds them so.
+  uint32_t* counters(int64_t count) {
+    const std::vector<uint32_t> zeros(static_cast<size_t>(count));
+    return const_cast<uint32_t*>(constant(zeros.data(), count));
+  }
+
   // A grid with an empty dimension launches nothing.
   template <class... P, class... A>
   void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t dynamic_shared, A&&... args) {

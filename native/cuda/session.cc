@@ -89,10 +89,15 @@ void Session::copy(void* to, const void* from, size_t bytes, int32_t kind) {
   else check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_), "copy");
 }
 
+void Session::chains(const HtProgram& program, int32_t* until) const {
+  for (int32_t i = 0; i < program.node_count; ++i) until[i] = i;
+  for (const Chain& chain : find_chains(program)) std::fill(until + chain.first, until + chain.last, chain.last);
+}
+
 Plan* Session::prepare(const HtProgram& program) {
   Launcher measure(Mode::Measure, stream_, nullptr, nullptr);
   for (int32_t i = 0; i < program.node_count; ++i) visit(program.nodes[i], measure);
-  return new Plan{measure.scratch_peak()};
+  return new Plan{measure.scratch_peak(), find_chains(program)};
 }
 
 BoundProgram* Session::bind(const Plan& plan, const HtProgram& program) {
@@ -112,6 +117,8 @@ BoundProgram* Session::bind(const Plan& plan, const HtProgram& program) {
     b->constants = static_cast<char*>(memory);
     staging_.upload(memory, constants.constants().data(), constants.constants_used());
   }
+  for (const Chain& chain : plan.chains)
+    if (can_run_as_one(chain, b->nodes)) b->chains.push_back(chain);
   b->bad_index = flags_.take();
   return b.release();
 }
@@ -166,9 +173,19 @@ void Session::visit(const HtNode& node, Launcher& launcher) {
 void Session::launch(BoundProgram& b, int32_t first, int32_t last) {
   Launcher run(Mode::Run, stream_, &blas_, b.bad_index);
   run.use_scratch(b.scratch, b.scratch_bytes);
+  auto chain = b.chains.begin();
   for (int32_t i = first; i < last; ++i) {
-    run.use_constants(b.constants, b.constants_at[i]);
-    visit(b.nodes[i], run);
+    while (chain != b.chains.end() && chain->first < i) ++chain;
+    const bool fused = chain != b.chains.end() && chain->first == i && chain->last < last;
+    const int32_t end = fused ? chain->last : i;
+    run.use_constants(b.constants, b.constants_at[end]);
+    if (fused) {
+      run.next_node();
+      chain->fusion->launch(b.nodes + i, run);
+    } else {
+      visit(b.nodes[i], run);
+    }
+    i = end;
   }
 }
 

@@ -10,6 +10,7 @@
 #include "core/backend.h"
 #include "cuda/blas.h"
 #include "cuda/error_flags.h"
+#include "cuda/fuse.h"
 #include "cuda/graph_cache.h"
 #include "cuda/launcher.h"
 #include "cuda/staging.h"
@@ -18,6 +19,7 @@ namespace ht::cuda {
 
 struct Plan {
   size_t scratch_bytes = 0;
+  std::vector<Chain> chains;
 };
 
 // A program at real sizes. Its nodes belong to the engine and outlive it.
@@ -28,6 +30,7 @@ struct BoundProgram {
   size_t scratch_bytes = 0;
   char* constants = nullptr;                        // device memory, or null
   std::vector<size_t> constants_at;                 // where each node's begin
+  std::vector<Chain> chains;                        // those that run as one at these addresses
   std::vector<std::pair<int32_t, int32_t>> seen;    // ranges that ran once
   int32_t* bad_index = nullptr;
   uint64_t last_run = 0;
@@ -41,6 +44,7 @@ class Session {
   void* alloc(size_t bytes);
   void release(void* memory);
   void copy(void* to, const void* from, size_t bytes, int32_t kind);
+  void chains(const HtProgram& program, int32_t* until) const;
   Plan* prepare(const HtProgram& program);
   BoundProgram* bind(const Plan& plan, const HtProgram& program);
   void unbind(BoundProgram* program);

@@ -48,6 +48,16 @@ void lay_out(const CompiledProgram& compiled, const int32_t* symbols, char* aren
       if (v >= 0 && p.values[v].parent >= 0) place(v);
 }
 
+std::vector<int32_t> reader_counts(const Program& p) {
+  std::vector<int32_t> readers(p.values.size(), p.keep_all ? 1 : 0);
+  for (const Node& n : p.nodes)
+    for (int32_t v : n.in)
+      if (v >= 0) ++readers[v];
+  for (int32_t v : p.fetches) ++readers[v];
+  if (p.stop >= 0) ++readers[p.stop];
+  return readers;
+}
+
 std::unique_ptr<Bound> make_bound(CompiledProgram& compiled, const std::vector<int32_t>& symbols, char* arena, bool widen, RunFlags* flags) {
   const Program& p = compiled.program;
   auto bound = std::make_unique<Bound>();
@@ -63,13 +73,17 @@ std::unique_ptr<Bound> make_bound(CompiledProgram& compiled, const std::vector<i
     return first;
   };
   for (const Node& n : p.nodes) {
-    HtNode node;
+    HtNode node{};
     node.op = n.op;
     node.stable_id = n.stable_id;
     node.call.in = gather(n.in);
     node.call.out = gather(n.out);
     node.call.attr = n.attr.data();
     node.call.flags = flags;
+    node.in_count = static_cast<int32_t>(n.in.size());
+    node.out_count = static_cast<int32_t>(n.out.size());
+    node.in_value = n.in.data();
+    node.out_value = n.out.data();
     bound->nodes.push_back(node);
   }
   return bound;

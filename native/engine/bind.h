@@ -8,6 +8,7 @@
 namespace ht {
 
 struct CompiledProgram;
+struct Program;
 
 struct Bound {
   HtBackend* backend = nullptr;
@@ -19,6 +20,9 @@ struct Bound {
   void* handle = nullptr;  // the backend's
   ~Bound();
 };
+
+// Of each value: operands that read it, and one more where it outlives the run.
+std::vector<int32_t> reader_counts(const Program& program);
 
 std::unique_ptr<Bound> make_bound(CompiledProgram& compiled, const std::vector<int32_t>& symbols, char* arena, bool widen, RunFlags* flags);
 

@@ -127,10 +127,16 @@ std::shared_ptr<CompiledProgram> Engine::compile(const int32_t* words, int64_t c
   compiled->backend = backend_;
   compiled->program = parse_program(words, count, specs);
   compiled->buffers = std::move(buffers);
-  plan_arena(compiled->program, widens_);
-  require_room(*compiled, 0);
   std::unique_ptr<Bound> sizes = make_bound(*compiled, compiled->program.capacity, nullptr, widens_, nullptr);
-  const HtProgram view{sizeof(HtProgram), static_cast<int32_t>(sizes->nodes.size()), sizes->nodes.data(), nullptr};
+  const std::vector<int32_t> readers = reader_counts(compiled->program);
+  const HtProgram view{sizeof(HtProgram), static_cast<int32_t>(sizes->nodes.size()), sizes->nodes.data(), nullptr, readers.data()};
+  std::vector<int32_t> until;
+  if (backend_->chains) {
+    until.resize(sizes->nodes.size());
+    check(backend_->chains(backend_->self, &view, until.data()));
+  }
+  plan_arena(compiled->program, widens_, until);
+  require_room(*compiled, 0);
   check(backend_->prepare(backend_->self, &view, &compiled->plan, &compiled->workspace_bytes));
   require_room(*compiled, 0);
   return compiled;
@@ -154,7 +160,7 @@ Bound& Engine::bind(CompiledProgram& compiled, const std::vector<int32_t>& symbo
   char* arena = static_cast<char*>(arena_->data);
   std::unique_ptr<Bound> bound = make_bound(compiled, symbols, arena, widens_, &flags_);
   bound->layout = layout_;
-  const HtProgram view{sizeof(HtProgram), static_cast<int32_t>(bound->nodes.size()), bound->nodes.data(), arena + compiled.program.arena_bytes};
+  const HtProgram view{sizeof(HtProgram), static_cast<int32_t>(bound->nodes.size()), bound->nodes.data(), arena + compiled.program.arena_bytes, nullptr};
   check(backend_->bind(backend_->self, compiled.plan, &view, &bound->handle));
   kept.erase(std::remove_if(kept.begin(), kept.end(), [&](const auto& b) { return b->layout != layout_; }), kept.end());
   if (kept.size() == kBindingsKept) kept.pop_back();

@@ -111,7 +111,7 @@ HtStatus sync(void*) { return 0; }
 const char* last_error(void*) { return "out of memory"; }
 
 HtBackend* make(HostBackend& b) {
-  b.table = HtBackend{sizeof(HtBackend), HT_BACKEND_VERSION, &b, probe, info, alloc, release, copy, prepare, drop, bind, unbind, run, mark, sync, last_error, wait};
+  b.table = HtBackend{sizeof(HtBackend), HT_BACKEND_VERSION, &b, probe, info, alloc, release, copy, prepare, drop, bind, unbind, run, mark, sync, last_error, wait, nullptr};
   return &b.table;
 }
 

@@ -1,6 +1,5 @@
 // One arena for everything a program computes, planned at capacity: first fit in the order of the nodes, storage returned
 // after its last reader. Feeds keep their places for the whole run, fetched values to its end.
-#include <algorithm>
 #include <map>
 
 #include "core/error.h"
@@ -56,15 +55,13 @@ class FreeList {
 
 }  // namespace
 
-void plan_arena(Program& p, bool widen_floats) {
+void plan_arena(Program& p, bool widen_floats, const std::vector<int32_t>& until) {
   const int32_t never = static_cast<int32_t>(p.nodes.size());
   std::vector<int32_t> last(p.values.size(), -1);
-  for (int32_t n = 0; n < never; ++n) {
-    for (int32_t v : p.nodes[n].in)
-      if (v >= 0) last[p.root(v)] = n;
-    for (int32_t v : p.nodes[n].out)
-      if (v >= 0) last[p.root(v)] = std::max(last[p.root(v)], n);
-  }
+  for (int32_t n = 0; n < never; ++n)
+    for (const auto* list : {&p.nodes[n].in, &p.nodes[n].out})
+      for (int32_t v : *list)
+        if (v >= 0) last[p.root(v)] = until.empty() ? n : until[n];
   for (int32_t v : p.fetches) last[p.root(v)] = never;
   if (p.stop >= 0) last[p.root(p.stop)] = never;
 
@@ -72,6 +69,9 @@ void plan_arena(Program& p, bool widen_floats) {
     const int64_t size = dtype_is_float(v.dtype) && widen_floats ? 8 : static_cast<int64_t>(dtype_size(v.dtype));
     return (v.extent(p.capacity.data()) * size + kAlign - 1) / kAlign * kAlign;
   };
+  std::vector<std::vector<int32_t>> done(p.nodes.size());  // values by the node after which nobody reads them
+  for (size_t v = 0; v < last.size(); ++v)
+    if (last[v] >= 0 && last[v] < never && p.values[v].kind == ValueKind::Computed) done[last[v]].push_back(static_cast<int32_t>(v));
   FreeList memory;
   for (int32_t v : p.feeds) p.values[v].offset = memory.take(bytes_of(p.values[v]));
   for (int32_t n = 0; n < never; ++n) {
@@ -79,14 +79,7 @@ void plan_arena(Program& p, bool widen_floats) {
     for (int32_t v : node.out)
       if (v >= 0 && p.values[v].parent < 0) p.values[v].offset = memory.take(bytes_of(p.values[v]));
     if (p.keep_all) continue;
-    std::vector<int32_t> done;
-    for (const auto* list : {&node.in, &node.out})
-      for (int32_t v : *list)
-        if (v >= 0) done.push_back(p.root(v));
-    std::sort(done.begin(), done.end());
-    done.erase(std::unique(done.begin(), done.end()), done.end());
-    for (int32_t root : done)
-      if (last[root] == n && p.values[root].kind == ValueKind::Computed) memory.give(p.values[root].offset, bytes_of(p.values[root]));
+    for (int32_t v : done[n]) memory.give(p.values[v].offset, bytes_of(p.values[v]));
   }
   p.arena_bytes = memory.end();
 }

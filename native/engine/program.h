@@ -92,8 +92,8 @@ Program parse_program(const int32_t* words, int64_t count, const std::vector<Buf
 void check_nodes(Program& program, const std::vector<BufferSpec>& buffers);
 
 // Gives feeds and computed values their places at capacity; storage is reused once its last reader has run.
-// float_size is 8 on devices that widen floats.
-void plan_arena(Program& program, bool widen_floats);
+// until[n]: the last node that may run as one with node n (core/backend.h); empty where every node runs alone.
+void plan_arena(Program& program, bool widen_floats, const std::vector<int32_t>& until = {});
 
 std::string node_label(const Program& program, int32_t node);
 

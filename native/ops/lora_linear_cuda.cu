@@ -4,6 +4,7 @@
 // (lora_linear_tiles_cuda.cu); both add the low-rank terms from coefficients that a launch before computed (lora_linear_low_rank_cuda.cu).
 // Nothing is launched here but those: layout, bytes moved and tiling stand at their heads.
 #include "core/ops_cuda.gen.h"
+#include "cuda/fuse.h"
 #include "ops/lora_linear_few_cuda.cuh"
 #include "ops/lora_linear_tiles_cuda.cuh"
 
@@ -66,8 +67,8 @@ LowRankTerm low_rank_term(const Call& c, int i, const Activation& x, int64_t in,
   return low;
 }
 
-// The weights of one type, for few tokens.
-void few(const Call& c, Launcher& l, const Activation& x, const Maps& maps, DType w_dtype) {
+// The weights of one type, for few tokens. x.data is null where x is computed.
+void few(const Call& c, Launcher& l, const Activation& x, const Maps& maps, DType w_dtype, const TokenSource& from = StoredTokens{}) {
   using Op = op::lora_linear;
   FewProducts p;
   p.x = x.data;
@@ -98,8 +99,8 @@ void few(const Call& c, Launcher& l, const Activation& x, const Maps& maps, DTyp
     weight.outer_bf16 = low.outer_dtype == DType::BF16;
     weight.pages = low.pages;
   }
-  low_rank_coefficients(l, lows, count, maps.slots, p.tokens, row_count(c.in[Op::offsets], p.tokens), Coefficients::Float);
-  few_products(l, p, weights, count);
+  low_rank_coefficients(l, lows, count, maps.slots, p.tokens, row_count(c.in[Op::offsets], p.tokens), Coefficients::Float, from);
+  few_products(l, p, weights, count, from);
 }
 
 // The same for many.
@@ -146,6 +147,49 @@ void lora_linear_cuda(const Call& c, Launcher& l) {
     if (x.dim[0] <= kFewTokens) few(c, l, used, maps, w_dtype);
     else many(c, l, used, maps, w_dtype);
   }
+}
+
+// Few tokens, each a row of its own, and x used as it is.
+bool takes_computed(const Call& c, const Tensor& x) {
+  using Op = op::lora_linear;
+  if (x.dim[0] > kFewTokens || c.in[Op::offsets] || c.in[Op::s_in]) return false;
+  int64_t rows = 0;
+  for (int i = 0; i < c.attr[Op::a_n].i; ++i) {
+    const Tensor &w = Op::in(c, Op::w, i), &first = Op::in(c, Op::w, 0);
+    if (w.dtype != first.dtype || (w.dtype == DType::F32 && x.dtype != DType::F32)) return false;
+    rows += w.dim[0];
+  }
+  return rows > 0;
+}
+
+void computed_linear(const Call& c, Launcher& l, const TokenSource& from) {
+  using Op = op::lora_linear;
+  const Tensor& x = c.in[Op::x];
+  few(c, l, {nullptr, x.dtype}, maps_of(l, c, x.dim[0], Op{}), Op::in(c, Op::w, 0).dtype, from);
+}
+
+bool fits_normed_linear(const HtNode* nodes) { return takes_computed(nodes[1].call, nodes[0].call.out[op::rms_norm::o_y]); }
+
+void launch_normed_linear(const HtNode* nodes, Launcher& l) {
+  using Norm = op::rms_norm;
+  const Call& norm = nodes[0].call;
+  const Tensor& x = norm.in[Norm::x];
+  computed_linear(nodes[1].call, l, NormedTokens{AnyRows::of(x), AnyRows::of(norm.in[Norm::residual]), AnyRows::of(norm.in[Norm::gain]), data<float>(norm.out[Norm::o_h]),
+                                                 norm.attr[Norm::a_eps].f, x.dim[1], norm_warps(x.dim[1])});
+}
+
+bool fits_activated_linear(const HtNode* nodes) {
+  return takes_computed(nodes[1].call, nodes[0].call.out[0]);  // y of both activations
+}
+
+void launch_activated_linear(const HtNode* nodes, Launcher& l) {
+  using Gated = op::gated_activation;
+  using Plain = op::activation;
+  const Call& c = nodes[0].call;
+  const bool gated = nodes[0].op == static_cast<int32_t>(ht::Op::gated_activation);
+  ActivatedTokens source{AnyRows::of(c.in[gated ? Gated::a : Plain::x]), {nullptr, false}, static_cast<ht::Activation>(c.attr[gated ? Gated::a_kind : Plain::a_kind].i), nodes[1].call.in[op::lora_linear::x].dim[1]};
+  if (gated) source.up = AnyRows::of(c.in[Gated::b]);
+  computed_linear(nodes[1].call, l, source);
 }
 
 void lora_linear_dx_cuda(const Call& c, Launcher& l) {

@@ -20,7 +20,7 @@ struct FewWeight {
 };
 
 struct FewProducts {
-  const void* x = nullptr;  // [tokens, k]
+  const void* x = nullptr;  // [tokens, k]; null where it is computed, x_dtype then is what it is rounded to
   DType x_dtype = DType::F32, w_dtype = DType::F32, y_dtype = DType::F32;
   int64_t tokens = 0, k = 0;
   float factor = 1;
@@ -29,6 +29,6 @@ struct FewProducts {
 };
 
 // Any number of tokens; weights are read once per 64 of them (per 8 where they are f32). first_tile is filled in.
-void few_products(Launcher&, const FewProducts&, FewWeight* weights, int count);
+void few_products(Launcher&, const FewProducts&, FewWeight* weights, int count, const TokenSource& from = StoredTokens{});
 
 }  // namespace ht::cuda

@@ -145,8 +145,8 @@ __device__ __forceinline__ void load8(const __nv_bfloat16* p, float (&v)[8]) {
 
 constexpr int kRanksPerWarp = 4, kTokenThreads = kRankGroup / kRanksPerWarp * kWarp;
 
-template <class TX, class TI>
-__global__ void __launch_bounds__(kTokenThreads) token_coefficients_kernel(Shrink s, int32_t* bad_index) {
+template <class TX, class TI, class Source>
+__global__ void __launch_bounds__(kTokenThreads, 4) token_coefficients_kernel(Shrink s, Source source, int32_t* bad_index) {
   const int groups = s.first_group[s.terms];
   const int64_t t = blockIdx.x / groups;
   const int group = blockIdx.x % groups, lane = threadIdx.x % kWarp;
@@ -162,12 +162,23 @@ __global__ void __launch_bounds__(kTokenThreads) token_coefficients_kernel(Shrin
     const int64_t at = term.pages.rank_row(slot, rank0 + r, bad_index);
     row[r] = at < 0 ? nullptr : inner + at * term.in;
   }
+  bool x_aligned = false;
+  float inverse = 1;
+  if constexpr (Source::kComputed) x_aligned = source.aligned();
+  if constexpr (std::is_same_v<Source, NormedTokens>) inverse = source.inverse(t, false);
+  // N elements of the token, as the op before stores them.
+  const auto computed = [&](int64_t k, auto& v) {
+    if constexpr (Source::kComputed) source.load(t, inverse, k, term.in - k, x_aligned, v);
+    for (auto& e : v) e = rounded<TX>(e);
+  };
   float sum[kRanksPerWarp] = {};
   if (wide(static_cast<const TX*>(term.x), term.in) && wide(inner, term.in) && term.in % 8 == 0) {
-#pragma unroll 2
+    constexpr int kUnrolled = Source::kComputed ? 1 : 2;
+#pragma unroll kUnrolled
     for (int64_t k = lane * 8; k < term.in; k += kWarp * 8) {
       float left[8], right[kRanksPerWarp][8];
-      load8(x + k, left);
+      if constexpr (Source::kComputed) computed(k, left);
+      else load8(x + k, left);
 #pragma unroll
       for (int r = 0; r < kRanksPerWarp; ++r)
         if (row[r]) load8(row[r] + k, right[r]);
@@ -177,10 +188,14 @@ __global__ void __launch_bounds__(kTokenThreads) token_coefficients_kernel(Shrin
           for (int e = 0; e < 8; ++e) sum[r] += left[e] * right[r][e];
     }
   } else {
-    for (int64_t k = lane; k < term.in; k += kWarp)
+    for (int64_t k = lane; k < term.in; k += kWarp) {
+      float left[1];
+      if constexpr (Source::kComputed) computed(k, left);
+      else left[0] = to_float(x[k]);
 #pragma unroll
       for (int r = 0; r < kRanksPerWarp; ++r)
-        if (row[r]) sum[r] += to_float(x[k]) * to_float(row[r][k]);
+        if (row[r]) sum[r] += left[0] * to_float(row[r][k]);
+    }
   }
 #pragma unroll
   for (int r = 0; r < kRanksPerWarp; ++r) {
@@ -210,7 +225,8 @@ void* coefficient_memory(Launcher& l, const LowRankTerm& term, int64_t tokens, C
   return l.scratch<float>(tokens * term.pages.width());
 }
 
-void low_rank_coefficients(Launcher& l, const LowRankTerm* terms, int count, const TokenMap& map, int64_t tokens, int64_t rows, Coefficients form) {
+void low_rank_coefficients(Launcher& l, const LowRankTerm* terms, int count, const TokenMap& map, int64_t tokens, int64_t rows, Coefficients form,
+                           const TokenSource& from) {
   const bool tiles = tokens >= rows * kLongRow;
   for (DType x : {DType::F32, DType::BF16})
     for (DType inner : {DType::F32, DType::BF16}) {
@@ -231,7 +247,10 @@ void low_rank_coefficients(Launcher& l, const LowRankTerm* terms, int count, con
         using TX = decltype(tx);
         using TI = decltype(ti);
         if (tiles) l.launch(tile_coefficients_kernel<TX, TI>, dim3(blocks_for(tokens, Tile::M), static_cast<unsigned>(s.bundles)), dim3(Tile::kThreads), 0, s, l.bad_index());
-        else l.launch(token_coefficients_kernel<TX, TI>, dim3(static_cast<unsigned>(tokens * s.first_group[s.terms])), dim3(kTokenThreads), 0, s, l.bad_index());
+        else std::visit([&](const auto& source) {
+          const dim3 grid(static_cast<unsigned>(tokens * s.first_group[s.terms]));
+          l.launch(token_coefficients_kernel<TX, TI, std::decay_t<decltype(source)>>, grid, dim3(kTokenThreads), 0, s, source, l.bad_index());
+        }, from);
       };
       if (x == DType::F32 && inner == DType::F32) run(float{}, float{});
       else if (x == DType::F32) run(float{}, bf16{});

@@ -4,6 +4,7 @@
 #include "cuda/device.cuh"
 #include "cuda/launcher.h"
 #include "cuda/types.h"
+#include "ops/token_source_cuda.cuh"
 
 namespace ht::cuda {
 
@@ -104,8 +105,9 @@ Activation activation(Launcher&, const Tensor& x, const Tensor& scale, const Tok
 TokenMap token_map(Launcher&, const Tensor& offsets, const Tensor& slots, int64_t slot_count, int64_t tokens, bool rows);
 
 // Memory for the coefficients of a term, and the coefficients of all present terms. Terms that share x are given together. `rows` is
-// how many packed rows there are.
+// how many packed rows there are. A computed x (`from`) needs a row per token.
 void* coefficient_memory(Launcher&, const LowRankTerm&, int64_t tokens, Coefficients form);
-void low_rank_coefficients(Launcher&, const LowRankTerm* terms, int count, const TokenMap&, int64_t tokens, int64_t rows, Coefficients form);
+void low_rank_coefficients(Launcher&, const LowRankTerm* terms, int count, const TokenMap&, int64_t tokens, int64_t rows, Coefficients form,
+                           const TokenSource& from = StoredTokens{});
 
 }  // namespace ht::cuda

@@ -1,11 +1,12 @@
 // Attention of rows with one query each: a decoding step, against a cache or against packed keys.
 //
 // It is all reading: every key and value once, 2 flops per byte. So a row and head is cut into splits of consecutive columns,
-// as many as fill the device (by shape alone), each a block; a second kernel adds them up in order. In a block, G lanes share a
+// as many as fill the device (by shape alone), each a block; the block that finishes last adds them up in order. In a block, G lanes share a
 // key (8 channels each: one 16-byte load of bf16), the 256 / G groups take neighbouring keys, and each keeps four keys and
 // values in flight and its own running maximum, sum and output; they are merged once at the end, in order.
 // Where a column lies (page table, ancestors) and its bias are looked up 256 columns at a time, a thread each, before they are
-// needed by whole groups. Fewer columns are not split: a second launch takes as long as reading them.
+// needed by whole groups. Fewer columns are not split: adding up takes as long as reading them.
+// A step's new keys and values can come from where they were computed and be written to the caches here (AppendedKeys).
 #pragma once
 #include <cmath>
 
@@ -20,6 +21,7 @@ struct SingleRow {
 
 // Keys of packed rows; the query is at position 0.
 struct PackedKeys {
+  static constexpr bool kAppends = false;
   AttentionView a;
   int64_t typical_keys() const { return a.key_rows ? (a.key_tokens + a.key_rows - 1) / a.key_rows : 0; }
   __device__ __forceinline__ SingleRow row(int r) const {
@@ -31,6 +33,7 @@ struct PackedKeys {
 
 // A cache of `cache_rows` rows of cache_len keys, read directly or through a table of ancestors.
 struct CachedKeys {
+  static constexpr bool kAppends = false;
   AttentionView a;
   const int32_t *length, *ancestors;
   int cache_len, cache_rows;
@@ -43,6 +46,45 @@ struct CachedKeys {
   __device__ __forceinline__ int64_t key(const SingleRow& row, int r, int t) const {
     const int64_t from = ancestors ? checked_index(ancestors[int64_t{r} * cache_len + t], 0, cache_rows, a.bad_index) : row.own;
     return from < 0 ? -1 : from * cache_len + t;
+  }
+};
+
+// The same after kv_append of new_k and new_v, row by row at length - 1: what belongs there is read from new_k and new_v, never from the
+// cache, so that it does not matter when the block that writes it does so. A key's place is its offset in the cache, or where it is new,
+// -2 - its offset in new_k.
+struct AppendedKeys : CachedKeys {
+  static constexpr bool kAppends = true;
+  Rows new_k, new_v;
+  __device__ __forceinline__ int position(int r) const { return static_cast<int>(checked_index(length[r], 0, int64_t{cache_len} + 1, a.bad_index)) - 1; }
+  __device__ __forceinline__ int64_t key(const SingleRow& row, int r, int t) const {
+    const int64_t from = ancestors ? checked_index(ancestors[int64_t{r} * cache_len + t], 0, cache_rows, a.bad_index) : row.own;
+    if (from < 0) return -1;
+    return from < a.query_tokens && t == position(static_cast<int>(from)) ? -2 - from : from * cache_len + t;
+  }
+  // As the cache holds it.
+  static __device__ __forceinline__ float load(const Rows& from, const Rows& cache, int64_t i) {
+    const float v = load_float(from, i);
+    return cache.is_bf16 ? to_float(__float2bfloat16(v)) : v;
+  }
+  static __device__ __forceinline__ Eight load_eight(const Rows& from, const Rows& cache, int64_t i, int count) {
+    Eight e;
+#pragma unroll
+    for (int x = 0; x < 8; ++x) e.x[x] = x < count ? load(from, cache, i + x) : 0.0f;
+    return e;
+  }
+  // `count` channels of row r from offset `from` on in a row of `inner`.
+  __device__ __forceinline__ void append(int r, int64_t inner, int64_t from, int count) const {
+    const int t = position(r);
+    if (t < 0) return;
+    if (r >= cache_rows) {
+      atomicExch(a.bad_index, 1);
+      return;
+    }
+    const int64_t to = (int64_t{r} * cache_len + t) * inner + from;
+    for (int x = threadIdx.x; x < count; x += blockDim.x) {
+      store_float(a.k, to + x, load_float(new_k, r * inner + from + x));
+      store_float(a.v, to + x, load_float(new_v, r * inner + from + x));
+    }
   }
 };
 
@@ -72,10 +114,26 @@ struct RunningSoftmax {
   }
 };
 
+// Adds the splits of a row and head in order; by all threads of a block.
+__device__ __forceinline__ void merge_splits(const float* statistics, const float* partial, const Rows& o, float* lse, int64_t row_head, int head_dim, int splits) {
+  const float* const mine = statistics + row_head * splits * 2;
+  float largest = -INFINITY, total = 0;
+  for (int s = 0; s < splits; ++s) largest = fmaxf(largest, mine[2 * s]);
+  const float base = largest == -INFINITY ? 0.0f : largest;
+  for (int s = 0; s < splits; ++s) total += mine[2 * s + 1] * expf(mine[2 * s] - base);
+  const bool sees_nothing = largest == -INFINITY && total == 0;
+  for (int c = threadIdx.x; c < head_dim; c += blockDim.x) {
+    float sum = 0;
+    for (int s = 0; s < splits; ++s) sum = fmaf(partial[(row_head * splits + s) * head_dim + c], expf(mine[2 * s] - base), sum);
+    store_float(o, row_head * head_dim + c, sees_nothing ? 0.0f : sum / total);
+  }
+  if (lse && threadIdx.x == 0) lse[row_head] = sees_nothing ? -INFINITY : largest + logf(total);
+}
+
 // kParts: of RawEight for keys and values of one storage type; 0 where they differ, which takes the slow way. G: lanes per key;
 // 8 G channels per block.
 template <class Keys, int kParts, int G>
-__global__ void __launch_bounds__(kSingleThreads) single_attention_kernel(Keys source, Rows o, float* lse, float* statistics, float* partial, int splits) {
+__global__ void __launch_bounds__(kSingleThreads) single_attention_kernel(Keys source, Rows o, float* lse, float* statistics, float* partial, uint32_t* finished, int splits) {
   constexpr int kGroups = kSingleThreads / G;
   const AttentionView& a = source.a;
   const int r = static_cast<int>(blockIdx.x / splits), split = static_cast<int>(blockIdx.x % splits), head = static_cast<int>(blockIdx.y);
@@ -91,6 +149,9 @@ __global__ void __launch_bounds__(kSingleThreads) single_attention_kernel(Keys s
   const int share = max(kSingleColumns, ((columns + splits - 1) / splits + kWarp - 1) / kWarp * kWarp);
   const int begin = static_cast<int>(min(int64_t{split} * share, static_cast<int64_t>(columns))), end = min(begin + share, columns);
 
+  if constexpr (Keys::kAppends)
+    if (split == 0) source.append(r, inner, at_head + first_channel, min(G * 8, a.head_dim - first_channel));
+
   RunningSoftmax state;
   // Columns j, j + kGroups, .. of the batch, of which this lane has eight channels of key and value.
   const auto visit = [&](int j, const Eight (&key)[kInFlight], const Eight (&value)[kInFlight]) {
@@ -104,6 +165,18 @@ __global__ void __launch_bounds__(kSingleThreads) single_attention_kernel(Keys s
     }
     state.add(score, value);
   };
+  // Those of the columns that are new.
+  const auto load_new = [&](int j, Eight (&key)[kInFlight], Eight (&value)[kInFlight]) {
+    if constexpr (Keys::kAppends) {
+#pragma unroll
+      for (int u = 0; u < kInFlight; ++u) {
+        const int64_t at = -2 - places[j + u * kGroups];
+        if (at < 0) continue;
+        key[u] = Keys::load_eight(source.new_k, a.k, at + channel, a.head_dim - channel);
+        value[u] = Keys::load_eight(source.new_v, a.v, at + first_channel + channel, a.head_dim - first_channel - channel);
+      }
+    }
+  };
   const auto visit_aligned = [&](int j) {
     if constexpr (kParts > 0) {
       RawEight<kParts> raw_key[kInFlight], raw_value[kInFlight];
@@ -116,6 +189,7 @@ __global__ void __launch_bounds__(kSingleThreads) single_attention_kernel(Keys s
       Eight key[kInFlight], value[kInFlight];
 #pragma unroll
       for (int u = 0; u < kInFlight; ++u) key[u] = widen(raw_key[u], kParts == 1), value[u] = widen(raw_value[u], kParts == 1);
+      load_new(j, key, value);
       visit(j, key, value);
     }
   };
@@ -129,6 +203,7 @@ __global__ void __launch_bounds__(kSingleThreads) single_attention_kernel(Keys s
       key[u] = load_eight(is_prefix ? a.pk : a.k, at + channel, at < 0 ? 0 : a.head_dim - channel);
       value[u] = load_eight(is_prefix ? a.pv : a.v, at + first_channel + channel, at < 0 ? 0 : a.head_dim - first_channel - channel);
     }
+    load_new(j, key, value);
     visit(j, key, value);
   };
   const bool aligned = kParts > 0 && a.head_dim <= G * 8 && a.head_dim % 8 == 0 && is_aligned(a.k, a.head_dim) && is_aligned(a.v, a.head_dim);
@@ -139,12 +214,19 @@ __global__ void __launch_bounds__(kSingleThreads) single_attention_kernel(Keys s
     if (mine < end) {
       const bool is_prefix = mine < row.prefix_len;
       const int64_t at = is_prefix ? prefix_row(a, row.slot, mine) : source.key(row, r, mine - row.prefix_len);
-      if (at >= 0) {
-        place = at * inner + at_head;
+      const bool is_new = Keys::kAppends && at < -1;
+      if (at != -1) {
+        place = is_new ? -2 - ((-2 - at) * inner + at_head) : at * inner + at_head;
         bias = is_prefix ? prefix_bias : 0.0f;
         if (a.bucket_of && (!is_prefix || a.prefix_precedes)) bias += bias_at(a, head, mine - row.prefix_len - row.position);
         // Heads wider than the lanes hold: the rest of the score.
-        for (int c = G * 8; c < a.head_dim; ++c) bias = fmaf(load_float(a.q, r * inner + at_head + c), load_float(is_prefix ? a.pk : a.k, place + c), bias);
+        for (int c = G * 8; c < a.head_dim; ++c) {
+          float key = 0;
+          if constexpr (Keys::kAppends)
+            if (is_new) key = Keys::load(source.new_k, a.k, -2 - place + c);
+          if (!is_new) key = load_float(is_prefix ? a.pk : a.k, place + c);
+          bias = fmaf(load_float(a.q, r * inner + at_head + c), key, bias);
+        }
       }
     }
     places[threadIdx.x] = place;
@@ -180,32 +262,27 @@ __global__ void __launch_bounds__(kSingleThreads) single_attention_kernel(Keys s
     if (splits == 1) store_float(o, r * inner + at_head + first_channel + x, sees_nothing ? 0.0f : sum / total);
     else partial[((int64_t{r} * a.heads + head) * splits + split) * a.head_dim + first_channel + x] = sum;
   }
-  if (threadIdx.x != 0 || first_channel != 0) return;
+  const int64_t row_head = int64_t{r} * a.heads + head;
   if (splits == 1) {
-    if (lse) lse[int64_t{r} * a.heads + head] = sees_nothing ? -INFINITY : largest + logf(total);
+    if (lse && threadIdx.x == 0 && first_channel == 0) lse[row_head] = sees_nothing ? -INFINITY : largest + logf(total);
     return;
   }
-  float* const mine = statistics + ((int64_t{r} * a.heads + head) * splits + split) * 2;
-  mine[0] = largest, mine[1] = total;
-}
-
-// Adds the splits of a row and head in order; a warp each.
-static __global__ void __launch_bounds__(kSingleThreads) merge_splits_kernel(const float* statistics, const float* partial, Rows o, float* lse, int64_t count, int head_dim, int splits) {
-  const int64_t at = int64_t{blockIdx.x} * (kSingleThreads / kWarp) + threadIdx.x / kWarp;
-  const int lane = threadIdx.x % kWarp;
-  if (at >= count) return;
-  const float* const mine = statistics + at * splits * 2;
-  float largest = -INFINITY, total = 0;
-  for (int s = 0; s < splits; ++s) largest = fmaxf(largest, mine[2 * s]);
-  const float base = largest == -INFINITY ? 0.0f : largest;
-  for (int s = 0; s < splits; ++s) total += mine[2 * s + 1] * expf(mine[2 * s] - base);
-  const bool sees_nothing = largest == -INFINITY && total == 0;
-  for (int c = lane; c < head_dim; c += kWarp) {
-    float sum = 0;
-    for (int s = 0; s < splits; ++s) sum = fmaf(partial[(at * splits + s) * head_dim + c], expf(mine[2 * s] - base), sum);
-    store_float(o, at * head_dim + c, sees_nothing ? 0.0f : sum / total);
+  if (threadIdx.x == 0 && first_channel == 0) {
+    float* const mine = statistics + (row_head * splits + split) * 2;
+    mine[0] = largest, mine[1] = total;
   }
-  if (lse && lane == 0) lse[at] = sees_nothing ? -INFINITY : largest + logf(total);
+  // The block that raises the counter last finds what the others have written.
+  SHARED(bool, is_last, [1]);
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    __threadfence();
+    const uint32_t blocks = static_cast<uint32_t>(splits) * gridDim.z;
+    is_last[0] = atomicAdd(finished + row_head, 1u) == blocks - 1;
+    if (is_last[0]) finished[row_head] = 0;
+    __threadfence();
+  }
+  __syncthreads();
+  if (is_last[0]) merge_splits(statistics, partial, o, lse, row_head, a.head_dim, splits);
 }
 
 template <class Keys>
@@ -217,9 +294,10 @@ void single_attention(Launcher& l, const Keys& source, DType k, DType v, const R
   // Never more than count * splits <= kSingleBlocks of either, whatever count is.
   float* const statistics = l.scratch<float>(kSingleBlocks * 2);
   float* const partial = l.scratch<float>(int64_t{kSingleBlocks} * a.head_dim);
+  uint32_t* const finished = splits > 1 ? l.counters(count) : nullptr;
   const auto run = [&](auto kernel, int lanes) {
     l.launch(kernel, dim3(static_cast<unsigned>(a.query_tokens * splits), static_cast<unsigned>(a.heads), blocks_for(a.head_dim, lanes * 8)), dim3(kSingleThreads), 0, source, o, lse,
-             statistics, partial, splits);
+             statistics, partial, finished, splits);
   };
   const auto with_storage = [&](auto parts) {
     constexpr int kParts = decltype(parts)::value;
@@ -227,10 +305,13 @@ void single_attention(Launcher& l, const Keys& source, DType k, DType v, const R
     else if (a.head_dim <= 128) run(single_attention_kernel<Keys, kParts, 16>, 16);
     else run(single_attention_kernel<Keys, kParts, 32>, 32);
   };
-  if (k != v) with_storage(std::integral_constant<int, 0>{});
-  else if (k == DType::BF16) with_storage(std::integral_constant<int, 1>{});
-  else with_storage(std::integral_constant<int, 2>{});
-  if (splits > 1) l.launch(merge_splits_kernel, dim3(blocks_for(count, kSingleThreads / kWarp)), dim3(kSingleThreads), 0, statistics, partial, o, lse, count, a.head_dim, splits);
+  if (k != v) {
+    if constexpr (!Keys::kAppends) with_storage(std::integral_constant<int, 0>{});  // appended keys and values have one type
+  } else if (k == DType::BF16) {
+    with_storage(std::integral_constant<int, 1>{});
+  } else {
+    with_storage(std::integral_constant<int, 2>{});
+  }
 }
 
 }  // namespace ht::cuda

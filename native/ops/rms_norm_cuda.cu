@@ -7,14 +7,14 @@
 // dgain reads h and dy once more: blocks sum pieces of consecutive tokens for 128 columns each, their warps taking tokens in turn, and a
 // last kernel adds the pieces in order. Groups depend on the width alone and pieces on the number of tokens, so the bits do too.
 #include "core/ops_cuda.gen.h"
-#include "cuda/device.cuh"
 #include "cuda/launcher.h"
 #include "cuda/types.h"
+#include "ops/token_source_cuda.cuh"
 
 namespace ht::cuda {
 namespace {
 
-constexpr int kWarps = 8, kThreads = kWarps * kWarp, kQuad = 4, kHeld = 4, kTileColumns = kWarp * kQuad, kAhead = 4;
+constexpr int kWarps = kNormWarps, kThreads = kWarps * kWarp, kQuad = kNormQuad, kHeld = kNormHeld, kTileColumns = kWarp * kQuad, kAhead = 4;
 constexpr int64_t kLeastTokens = 64, kPieces = 64;
 using Quad = Floats<kQuad>;
 
@@ -84,7 +84,7 @@ __global__ void __launch_bounds__(kThreads, 2) rms_norm_kernel(const X* x, const
   for (int s = 0; s < kHeld; ++s) take(s, held[s]);
   for (int s = kHeld; part.has(s); ++s) take(s, value(s));
 
-  const float inverse = 1.0f / sqrtf(part.sum(squares, 0).x / static_cast<float>(width) + eps);
+  const float inverse = inverse_norm(part.sum(squares, 0).x, width, eps);
   const auto give = [&](int step, Quad v) {
     const Quad g = part.load_gain(gain, step);
     for (int k = 0; k < kQuad; ++k) v[k] = g[k] * v[k] * inverse;
@@ -176,20 +176,13 @@ __global__ void __launch_bounds__(kThreads) gain_total_kernel(const float* parti
   dgain[j] = sum;
 }
 
-// Warps that share a row.
-int warps_for(int64_t width) {
-  int warps = 1;
-  while (warps < kWarps && width > int64_t{warps} * kWarp * kQuad * kHeld) warps *= 2;
-  return warps;
-}
-
 }  // namespace
 
 void rms_norm_cuda(const Call& c, Launcher& l) {
   using Op = op::rms_norm;
   const Tensor &x = c.in[Op::x], &residual = c.in[Op::residual], &gain = c.in[Op::gain], &y = c.out[Op::o_y], &h = c.out[Op::o_h];
   const int64_t tokens = x.dim[0], width = x.dim[1];
-  const int warps = warps_for(width);
+  const int warps = norm_warps(width);
   with_types([&](auto tx, auto tr, auto tg, auto ty) {
     using X = decltype(tx);
     using R = decltype(tr);
@@ -204,7 +197,7 @@ void rms_norm_grad_cuda(const Call& c, Launcher& l) {
   using Op = op::rms_norm_grad;
   const Tensor &h = c.in[Op::h], &gain = c.in[Op::gain], &dy = c.in[Op::dy], &carry = c.in[Op::carry], &dh = c.out[Op::o_dh], &dgain = c.out[Op::o_dgain];
   const int64_t tokens = h.dim[0], width = h.dim[1];
-  const int warps = warps_for(width);
+  const int warps = norm_warps(width);
   float* const inverses = dgain ? l.scratch<float>(tokens) : nullptr;
   with_types([&](auto th, auto tg, auto td, auto tc) {
     using H = decltype(th);

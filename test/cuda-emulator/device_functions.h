@@ -1,5 +1,5 @@
 // Functions of device code that concern one thread: atomics, fences, cached loads and stores, arithmetic, bits.
-// Fast-math functions are exact here; fences do nothing, because threads take turns and memory is sequentially consistent.
+// Fast-math functions are exact here. Threads take turns and memory is sequentially consistent, so fences matter to ThreadSanitizer only.
 #pragma once
 #include <math.h>
 
@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "half_types.h"
+#include "sanitizers.h"
 
 namespace emulator {
 
@@ -19,6 +20,13 @@ T read_modify_write(T* p, const F& change) {
   do after = change(before);
   while (!__atomic_compare_exchange(p, &before, &after, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
   return before;
+}
+
+// What comes before a fence happens before what comes after any later one: more order than a device gives, as nothing ties them together.
+inline void fence() {
+  static char order;
+  acquire(&order);
+  release(&order);
 }
 
 inline float fast_exp(float x) { return std::exp(x); }
@@ -53,9 +61,9 @@ T atomicCAS(T* p, U expected, V desired) {
   return before;
 }
 
-inline void __threadfence() {}
+inline void __threadfence() { emulator::fence(); }
 inline void __threadfence_block() {}
-inline void __threadfence_system() {}
+inline void __threadfence_system() { emulator::fence(); }
 
 template <class T>
 T __ldg(const T* p) { return *p; }

@@ -71,8 +71,8 @@ Result run_on_device(const Device& device, const Bound& b, const std::vector<Val
     for (const DeviceBlock& x : *side) tensors.push_back(x.tensor());
 
   RunFlags flags;
-  const HtNode node{b.op, 0, Call{tensors.data(), tensors.data() + in.size(), b.attr.data(), &flags}};
-  HtProgram program{sizeof(HtProgram), 1, &node, nullptr};
+  const HtNode node{b.op, 0, Call{tensors.data(), tensors.data() + in.size(), b.attr.data(), &flags}, 0, 0, nullptr, nullptr};
+  HtProgram program{sizeof(HtProgram), 1, &node, nullptr, nullptr};
   void *plan = nullptr, *bound = nullptr, *workspace = nullptr;
   size_t workspace_bytes = 0;
   device.check(t.prepare(t.self, &program, &plan, &workspace_bytes));
