@@ -32,7 +32,7 @@ const SUITES: readonly Suite[] = [
   { name: 'gemm', program: 'gemm_bench', args: '1', quick: '1 1' },
   { name: 'gemm2', program: 'gemm_bench', args: '2', quick: '2 1' },
   { name: 'ops', program: 'ops_bench', args: '1', quick: '1 lora_linear' },
-  { name: 'model', program: 'bench/model/run.ts', args: '--sizes small,base --dtypes f32,bf16,int8 --rows 1,8,32 --encode-rows 1,8 --steps 17', quick: '--sizes tiny --rows 1 --rounds 1 --steps 5', peer: true },
+  { name: 'model', program: 'bench/model/run.ts', args: '--sizes small,base --dtypes f32,bf16,int8 --rows 1,8 --encode-rows 1,8 --steps 17', quick: '--sizes tiny --rows 1 --rounds 1 --steps 5', peer: true },
   { name: 'model2', program: 'bench/model/run.ts', args: '--sizes base --kinds decode --rows 1 --threads 2', quick: '--sizes tiny --kinds decode --rows 1 --threads 2 --rounds 1 --steps 5' },
   { name: 'adapters', program: 'bench/model/adapters.ts', args: '', quick: '--sizes tiny --rows 2 --rounds 1 --rank 4' },
   { name: 'generate', program: 'bench/hyper/run.ts', args: '--kinds generate --sizes base --dtypes f32,bf16', quick: '--kinds generate --sizes tiny --dtypes f32 --rank 4 --evidence 24 --rounds 1', peer: true },

@@ -1,6 +1,6 @@
 // Decoding with an adapter for each row: what rows of one batch with LoRA adapters of their own cost over a T5 without any.
 //
-//   npx tsx bench/model/adapters.ts [--sizes base] [--dtypes f32,bf16] [--rows 1,8,32] [--rank 16] [--length 32] [--steps 17] [--rounds 4]
+//   npx tsx bench/model/adapters.ts [--sizes base] [--dtypes f32,bf16] [--rows 1,8,32] [--rank 16] [--length 8] [--steps 17] [--rounds 3]
 //                                   [--threads 1] [--json result.json]
 //
 // Every round takes all mixtures in turn, so that they have the same load beside them. 32 adapters on q and v of all attentions;
@@ -36,7 +36,7 @@ type Mixture = keyof typeof MIXTURES;
 const { values: args } = parseArgs({
   options: {
     sizes: { type: 'string', default: 'base' }, dtypes: { type: 'string', default: 'f32,bf16' }, rows: { type: 'string', default: '1,8,32' }, rank: { type: 'string', default: '16' },
-    length: { type: 'string', default: '32' }, steps: { type: 'string', default: '17' }, rounds: { type: 'string', default: '4' }, threads: { type: 'string', default: '1' },
+    length: { type: 'string', default: '8' }, steps: { type: 'string', default: '17' }, rounds: { type: 'string', default: '3' }, threads: { type: 'string', default: '1' },
     json: { type: 'string' },
   },
 });
