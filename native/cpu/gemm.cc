@@ -17,6 +17,7 @@ constexpr int64_t kDepth = 256;              // k per pass: a B panel of this de
 constexpr int64_t kJobCols = 64;             // columns of C that one job covers, when there are jobs enough
 constexpr int64_t kJobBytes = 64 << 10;      // of weights that one job reads when rows are few
 constexpr int64_t kPackedABytes = 16 << 20;  // above this A is packed piece by piece
+constexpr int64_t kPrefetchBytes = 2048;     // within a panel; of 1, 2 and 4 KiB the fastest with cold weights at 1, 8 and 64 rows
 constexpr int64_t kSerialWork = 1 << 16;     // multiply-adds below which waking a thread costs more than it gains
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -169,7 +170,13 @@ struct GemmCall {
     t.alpha = options.alpha;
     t.load_c = options.accumulate || depth_block > 0;
     const Even cut = tiles(row_block);
+    const int64_t unit_bytes = kernels.nr * 4, chunk = units(t.k, paired_b) * unit_bytes, next = units(k, paired_b) * unit_bytes;
     for (int64_t i = 0; i < cut.parts; ++i) {
+      // The first tile reads the panel from memory; while the others read it from the L1, the next panel comes, a part with each of them
+      // (64 rows, cold fp32 weights, AVX2: 83 to 86 % of the peak before, 88 to 92 % with it). Two tiles have no time for that.
+      const bool first = i == 0 || cut.parts <= 2 || !packed_b;
+      t.ahead = static_cast<const char*>(t.b) + (first ? kPrefetchBytes : next + (i - 1) * chunk / (cut.parts - 1));
+      t.ahead_step = first ? unit_bytes : unit_bytes / (cut.parts - 1);
       t.rows = static_cast<int>(cut.size(i));
       t.a = a_panel(row_block, depth_block, cut.begin(i));
       t.c = sums + cut.begin(i) * sums_stride;

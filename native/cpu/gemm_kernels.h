@@ -17,6 +17,9 @@ struct TileArgs {
   int rows, cols;
   float alpha;
   bool load_c;  // c = alpha * a b + c, else c is not read
+  // What is requested for later: kNr * 4 bytes from `ahead` on at the first k, `ahead_step` bytes further at each k (bf16: pair of k).
+  const char* ahead;
+  int64_t ahead_step;
 };
 using TileKernel = void (*)(const TileArgs&);
 
