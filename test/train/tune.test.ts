@@ -147,6 +147,12 @@ test('examples longer than the window are counted', async () => {
 });
 
 describe('what goes wrong', () => {
+  // Adapters that the tests above dropped are collected at some time or other, which would change what is in use.
+  beforeAll(async () => {
+    await model.dispose();
+    model = await HyperT5.load(folder);
+  });
+
   const WRONG: [string, readonly Example[], TuneOptions, object][] = [
     ['no examples', [], {}, { code: 'EXAMPLES_EMPTY' }],
     ['an output that is no string', [{ input: 'x' } as Example], {}, { code: 'ARGUMENT_INVALID', field: 'examples[0].output' }],
@@ -179,6 +185,7 @@ describe('what goes wrong', () => {
     await expect(start.tune(EXAMPLES, { signal: abort.signal, onStep: ({ step }) => void (step === 2 && abort.abort()) })).rejects.toMatchObject({ code: 'ABORTED' });
     await expect(start.tune(EXAMPLES, { onStep: () => Promise.reject(new Error('mine')) })).rejects.toThrow('mine');
     expect(await inUse()).toEqual(before);
+    start.dispose();
   });
 
   test('an adapter that was disposed before or during the call', async () => {
@@ -189,6 +196,7 @@ describe('what goes wrong', () => {
     const tuned = await held.tune(EXAMPLES, { steps: 2, onStep: () => held.dispose() });
     expect(await fit(tuned)).toBeLessThan(0);
     expect(held.disposed).toBe(true);
+    tuned.dispose();
   });
 
   test('a model that was disposed before or during the call', async () => {
