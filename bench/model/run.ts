@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util';
 import type { DeviceName } from '../../lib/engine/engine.ts';
 import { cpuSettings } from '../../lib/engine/engine.ts';
 import type { WeightType } from '../../lib/t5/parameters.ts';
-import { median } from '../figures.ts';
+import { machine, median } from '../figures.ts';
 import { PeerProcess } from '../peer.ts';
 import type { AdapterKind } from '../adapters.ts';
 import { ADAPTER_KINDS } from '../adapters.ts';
@@ -91,8 +91,7 @@ const results: ModelRow[] = [];
 const settings: unknown[] = [];
 async function save(): Promise<void> {
   if (!values.json) return;
-  const machine = { cpu: os.cpus()[0]?.model, cores: os.cpus().length, ...cpuSettings() };
-  await writeFile(values.json, `${JSON.stringify({ date: new Date().toISOString(), machine, peers: settings, results }, null, 1)}\n`);
+  await writeFile(values.json, `${JSON.stringify({ machine: machine(), peers: settings, results }, null, 1)}\n`);
 }
 for (const size of sizes) {
   for (const dtype of values.dtypes.split(',') as WeightType[]) {

@@ -7,6 +7,7 @@
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { median } from '../figures.ts';
 import { PeerProcess } from '../peer.ts';
 import { comparisons } from './comparisons.ts';
 
@@ -33,7 +34,6 @@ export interface OpRow {
   peers: Record<string, { microseconds: number; ratio: number }>;
 }
 
-const median = (list: readonly number[]): number => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 const ours = await PeerProcess.open(values.bench, ['--library', values.library, '-', '--runs', values.runs], 1);
 const peer = values.peer ? await PeerProcess.start(values.peer, fileURLToPath(new URL('peer.py', import.meta.url)), [values['peer-device'], values.runs], 1) : undefined;
 const versions = await peer?.answer();

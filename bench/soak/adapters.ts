@@ -2,7 +2,8 @@
 import { HyperT5 } from '../../lib/index.ts';
 import type { Adapter } from '../../lib/index.ts';
 import type { Figure, Suite } from './suite.ts';
-import { TINY, median, scaled } from './suite.ts';
+import { median } from '../figures.ts';
+import { TINY, scaled } from './suite.ts';
 
 const ADDED = 10_000;
 

@@ -6,10 +6,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { cpuSettings } from '../../lib/index.ts';
+import { machine } from '../figures.ts';
 import { aborts } from './aborts.ts';
 import { adapters } from './adapters.ts';
 import { busy } from './busy.ts';
@@ -55,8 +54,7 @@ if (values.here) {
     }
     results[name] = { title: SUITES[name].title, seconds, figures };
   }
-  const machine = { cpu: os.cpus()[0]?.model, cores: os.cpus().length, load: os.loadavg()[0], node: process.version, ...cpuSettings() };
-  if (values.json) await writeFile(values.json, `${JSON.stringify({ date: new Date().toISOString(), machine, size, results }, null, 1)}\n`);
+  if (values.json) await writeFile(values.json, `${JSON.stringify({ machine: machine(), size, results }, null, 1)}\n`);
   if (broken) {
     console.error(`\n${broken} limits are broken`);
     process.exit(1);

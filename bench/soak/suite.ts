@@ -31,5 +31,4 @@ export const EXAMPLES = [
 
 export const MIB = 2 ** 20;
 export const quantile = (values: readonly number[], q: number): number => [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(q * values.length))];
-export const median = (values: readonly number[]): number => quantile(values, 0.5);
 export const scaled = (count: number, size: number): number => Math.max(1, Math.round(count * size));

@@ -5,7 +5,8 @@ import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { HyperT5, parseRunConfig, trainRun } from '../../lib/index.ts';
 import type { Figure, Suite } from './suite.ts';
-import { EXAMPLES, QUERY, TINY, median, quantile } from './suite.ts';
+import { median } from '../figures.ts';
+import { EXAMPLES, QUERY, TINY, quantile } from './suite.ts';
 
 const PERIOD_MS = 10;
 const PHASE_MS = 20_000;
