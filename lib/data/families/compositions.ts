@@ -1,4 +1,5 @@
 /** Ordered pairs of list functions, and which of them training may see. */
+import { setImmediate } from 'node:timers/promises';
 import { Random, stableHash } from '../random.ts';
 import { listTask, sampleList } from './list-task.ts';
 import type { ListFunction, ListLength, ListTask } from './list-task.ts';
@@ -25,15 +26,16 @@ function probeLists(length: ListLength): string[][] {
 
 /** Answers on the probes as small integers, so that comparing two functions costs no string comparison. */
 class Signatures {
-  private readonly probes: string[][];
+  readonly probes: readonly string[][];
   private readonly numberOf = new Map<string, number>();
 
   constructor(length: ListLength) {
     this.probes = probeLists(length);
   }
 
-  of(apply: ListFunction): Int32Array {
-    return Int32Array.from(this.probes, (words) => {
+  /** `lists`: the probes, or what a function before this one made of them. */
+  of(apply: ListFunction, lists: readonly string[][] = this.probes): Int32Array {
+    return Int32Array.from(lists, (words) => {
       const answer = apply(words).join(' ');
       const known = this.numberOf.get(answer);
       if (known !== undefined) return known;
@@ -55,25 +57,28 @@ export function agreement(a: ListTask, b: ListTask, length: ListLength = { minWo
   return share(signatures.of(a.apply), signatures.of(b.apply));
 }
 
-/** All `second(first(list))` that answer every list and differ from every function of `taken`. */
-function properPairs(
+/** All `second(first(list))` that answer every list and differ from every function of `taken`; stops before each `first`. */
+function* properPairs(
   primitives: readonly ListTask[],
   taken: readonly ListTask[],
   signatures: Signatures,
   length: ListLength,
-): Map<ListTask, Int32Array> {
+): Generator<void, Map<ListTask, Int32Array>> {
   const single = new Set(taken.map((task) => signatures.of(task.apply).join()));
   const empty = signatures.of(() => [])[0];
   const pairs = new Map<ListTask, Int32Array>();
   for (const first of primitives) {
+    yield;
+    const lists = signatures.probes.map(first.apply);
     for (const second of primitives) {
-      const apply: ListFunction = (words) => second.apply(first.apply(words));
-      const signature = signatures.of(apply);
+      const signature = signatures.of(second.apply, lists);
       if (signature.includes(empty) || single.has(signature.join())) continue;
+      const apply: ListFunction = (words) => second.apply(first.apply(words));
       const id = `pair/${nameOf(first)}+${nameOf(second)}`;
       pairs.set(listTask(id, 'pair', `${first.description} then ${second.description}`, apply, length), signature);
     }
   }
+  yield;
   return pairs;
 }
 
@@ -85,10 +90,11 @@ function nameOf(primitive: ListTask): string {
  * Splits the pairs by what they compute, not by how they are written: pairs that answer alike on all probes go to the
  * same side, so a held-out pair never is a trained function under another name. The side depends only on the ids.
  * Pairs that compute one of `primitives` or of `excluded` are left out.
+ * It takes some 100 ms: each `yield` is a place where other work may go on.
  */
-export function compose(primitives: readonly ListTask[], excluded: readonly ListTask[], length: ListLength): Compositions {
+function* composing(primitives: readonly ListTask[], excluded: readonly ListTask[], length: ListLength): Generator<void, Compositions> {
   const signatures = new Signatures(length);
-  const pairs = properPairs(primitives, [...primitives, ...excluded], signatures, length);
+  const pairs = yield* properPairs(primitives, [...primitives, ...excluded], signatures, length);
   const sideOf = new Map<string, boolean>();
   const trained: ListTask[] = [];
   const heldOut: ListTask[] = [];
@@ -105,4 +111,22 @@ export function compose(primitives: readonly ListTask[], excluded: readonly List
   }
   const reallyNew = heldOut.filter((task) => known.every((other) => share(pairs.get(task)!, other) <= REALLY_NEW_AGREEMENT));
   return { trained, heldOut, reallyNew };
+}
+
+export function compose(...args: Parameters<typeof composing>): Compositions {
+  const work = composing(...args);
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+  }
+}
+
+/** The same; timers and sockets have their turns in between. */
+export async function composeInTurns(...args: Parameters<typeof composing>): Promise<Compositions> {
+  const work = composing(...args);
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+    await setImmediate();
+  }
 }

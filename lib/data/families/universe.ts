@@ -8,7 +8,8 @@ import { stableHash } from '../random.ts';
 import { taskList } from '../task.ts';
 import type { Task, TaskKind, TaskSource } from '../task.ts';
 import { drawAffixTask } from './affixes.ts';
-import { compose } from './compositions.ts';
+import { compose, composeInTurns } from './compositions.ts';
+import type { Compositions } from './compositions.ts';
 import { drawConstantTask } from './constants.ts';
 import { drawLabelTask } from './labels.ts';
 import { checkListLength } from './list-task.ts';
@@ -66,14 +67,17 @@ export class Universe {
   readonly trained: TaskSource;
   private readonly parametrised: ReadonlyMap<GeneratedKind, (rng: Random) => Task>;
 
-  /** Throws ARGUMENT_RANGE for list lengths outside 4 .. 12. */
-  constructor(options: Partial<UniverseOptions> = {}) {
+  /**
+   * Throws ARGUMENT_RANGE for list lengths outside 4 .. 12. `pairs` are those of `options`' lengths (`Universe.open`);
+   * finding them here holds the event loop for some 100 ms.
+   */
+  constructor(options: Partial<UniverseOptions> = {}, pairs?: Compositions) {
     this.options = { ...DEFAULT_UNIVERSE, ...options };
     const length: ListLength = this.options;
     checkListLength(length);
     this.primitives = primitives(length);
     this.newPrimitives = newPrimitives(length);
-    const pairs = compose(this.primitives, this.newPrimitives, length);
+    pairs ??= compose(this.primitives, this.newPrimitives, length);
     this.trainedPairs = pairs.trained;
     this.heldOutPairs = pairs.heldOut;
     this.reallyNewPairs = pairs.reallyNew;
@@ -88,6 +92,13 @@ export class Universe {
     const shares = kinds.map((kind) => this.options.shares[kind]);
     const sources = kinds.map((kind) => this.trainedOf(kind));
     this.trained = { draw: (rng) => sources[rng.weighted(shares)].draw(rng) };
+  }
+
+  /** The same universe, made in turns with other work of the event loop. Throws as the constructor does. */
+  static async open(options: Partial<UniverseOptions> = {}): Promise<Universe> {
+    const length: ListLength = { ...DEFAULT_UNIVERSE, ...options };
+    checkListLength(length);
+    return new Universe(options, await composeInTurns(primitives(length), newPrimitives(length), length));
   }
 
   /** What training may see of one kind. */

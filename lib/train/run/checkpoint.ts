@@ -64,7 +64,8 @@ export class CheckpointFolder {
       await writeSafetensors(path.join(pending, TENSORS), tensors.map(({ name, shape, buffer }) => ({
         name, shape, dtype: buffer.dtype === 'bf16' ? 'BF16' : 'F32',
         data: async () => {
-          const values = Float32Array.from(await engine.read(buffer));
+          const read = await engine.read(buffer);
+          const values = read instanceof Float32Array ? read : Float32Array.from(read);
           requireFinite(name, values);
           return buffer.dtype === 'bf16' ? toBfloat16(values) : values;
         },
@@ -131,8 +132,9 @@ export class CheckpointFolder {
 
 /** A checkpoint that cannot be trained on must not push out those that can. */
 function requireFinite(name: string, values: Float32Array): void {
-  const element = values.findIndex((x) => !Number.isFinite(x));
-  if (element < 0) return;
+  let element = 0; // findIndex with a callback takes five times as long, and this holds the event loop
+  while (element < values.length && Number.isFinite(values[element])) element++;
+  if (element === values.length) return;
   throw new HypertuneError('NUMERIC', `element ${element} of ${name} is ${values[element]}; no checkpoint is written.`, { field: name, remedy: 'Lower the learning rate and continue from the checkpoint before.' });
 }
 

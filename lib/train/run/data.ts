@@ -49,7 +49,7 @@ export class DataSources {
   readonly notes: string[] = [];
   private readonly encoder: TokenEncoder;
   private readonly folders = new Map<string, Promise<FolderTask[]>>();
-  private readonly universes = new Map<string, Universe>();
+  private readonly universes = new Map<string, Promise<Universe>>();
   private readonly texts = new Map<string, Promise<TextCorpus>>();
 
   constructor(encoder: TokenEncoder) {
@@ -108,14 +108,14 @@ export class DataSources {
     const shots = 'maxShots' in part ? part.maxShots : 1;
     const described = part.kind === 'episodes' && part.evidence !== 'shots';
     const sources: { source: TaskSource; weight: number }[] = [];
-    for (const config of part.data as (GeneratedSource | FolderSource)[]) sources.push({ source: 'folder' in config ? await this.folder(config, shots, described) : this.generated(config), weight: config.weight });
+    for (const config of part.data as (GeneratedSource | FolderSource)[]) sources.push({ source: 'folder' in config ? await this.folder(config, shots, described) : await this.generated(config), weight: config.weight });
     return sources.length === 1 ? sources[0].source : mixSources(sources);
   }
 
-  private generated({ generated: options, heldOut }: GeneratedSource): TaskSource {
+  private async generated({ generated: options, heldOut }: GeneratedSource): Promise<TaskSource> {
     const key = JSON.stringify(options);
-    const universe = this.universes.get(key) ?? new Universe(options);
-    this.universes.set(key, universe);
+    if (!this.universes.has(key)) this.universes.set(key, Universe.open(options));
+    const universe = (await this.universes.get(key))!;
     return heldOut ? universe.heldOutOf(heldOut) : universe.trained;
   }
 

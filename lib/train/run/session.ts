@@ -1,6 +1,7 @@
 /** One process's share of a training run: everything open, at the step where the run stands. */
 import { readdir, unlink } from 'node:fs/promises';
 import path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { WordCache } from '../../data/word-cache.ts';
 import type { DeviceBuffer, Engine } from '../../engine/engine.ts';
@@ -54,11 +55,13 @@ export async function openSession(engine: Engine, config: RunConfig, { onPlan, o
   const models = await openModels(engine, config);
   const trained = await openTrained(config, models);
   const optimizer = openOptimizer(engine, trained, config.optimizer);
+  await setImmediate(); // timers and sockets have their turns between the long parts
   const shown = withBuffers(models, shownBuffers(config, trained, optimizer));
   const data = new DataSources(new WordCache(models.tokenizer));
   const parts = await openParts(config.parts, config, data, models, optimizer);
   const heldOut = await openParts(config.validate?.parts ?? [], config, data, shown, optimizer);
   const tensors = [...trained, ...optimizer.state()];
+  await setImmediate();
 
   await removeTemporaries(config.output);
   const checkpoints = new CheckpointFolder(path.join(config.output, 'checkpoints'), fs);

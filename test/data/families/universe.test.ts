@@ -63,6 +63,21 @@ describe('trained tasks', () => {
       expect(() => new Universe(length)).toThrow(expect.objectContaining({ code: 'ARGUMENT_RANGE' }));
     }
   });
+
+  test('one that is opened is the same, and leaves the event loop its turns', async () => {
+    let turns = 0;
+    const count = (): void => void (turn = setImmediate(() => (turns++, count())));
+    let turn: NodeJS.Immediate | undefined;
+    count();
+    const opened = await Universe.open({ maxWords: 6 });
+    clearImmediate(turn);
+    expect(turns).toBeGreaterThanOrEqual(opened.primitives.length);
+    const made = new Universe({ maxWords: 6 });
+    const ids = ({ trainedPairs, heldOutPairs, reallyNewPairs }: Universe) => [trainedPairs, heldOutPairs, reallyNewPairs].map((pairs) => pairs.map(({ id }) => id));
+    expect(ids(opened)).toEqual(ids(made));
+    expect(ids(made)).not.toEqual(ids(universe));
+    await expect(Universe.open({ minWords: 3 })).rejects.toMatchObject({ code: 'ARGUMENT_RANGE' });
+  });
 });
 
 describe('the split', () => {
