@@ -26,7 +26,7 @@ export function floorOf({ flops, bytes }: Work, ceilings: Ceilings): number {
 
 /** Weights of one layer: of the encoder, of the decoder, and of the decoder without cross-attention's k and v, which a step does not read. */
 function layers(c: T5Config): { encoder: number; decoder: number; step: number } {
-  const [square, feedForward] = [c.dModel * innerWidth(c), 3 * c.dModel * c.dFf];
+  const [square, feedForward] = [c.dModel * innerWidth(c), (c.feedForward === 'gated-gelu' ? 3 : 2) * c.dModel * c.dFf];
   return { encoder: 4 * square + feedForward, decoder: 8 * square + feedForward, step: 6 * square + feedForward };
 }
 

@@ -1,9 +1,10 @@
-/** The model sizes that benches measure: T5 v1.1 (gated GELU, untied head). `tiny` is for trying the benches themselves. */
+/** The model sizes that benches measure: T5 v1.1 (gated GELU, untied head), and the first T5's small one. `tiny` is for trying the benches themselves. */
 import type { T5Config } from '../lib/t5/config.ts';
 import { parseT5Config } from '../lib/t5/config.ts';
 
 const SIZES = {
   tiny: { d_model: 64, d_ff: 128, num_heads: 2, num_layers: 2, d_kv: 32, vocab_size: 512 },
+  't5-small': { d_model: 512, d_ff: 2048, num_heads: 8, num_layers: 6, feed_forward_proj: 'relu', tie_word_embeddings: true },
   small: { d_model: 512, d_ff: 1024, num_heads: 6, num_layers: 8 },
   base: { d_model: 768, d_ff: 2048, num_heads: 12, num_layers: 12 },
   large: { d_model: 1024, d_ff: 2816, num_heads: 16, num_layers: 24 },

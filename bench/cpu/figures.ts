@@ -12,8 +12,10 @@ export interface Measured {
   model?: ModelRow[];
   /** Of one row on two threads. */
   model2?: ModelRow[];
+  /** Of one row, at sizes that have no targets of their own. */
+  sizes?: ModelRow[];
   generate?: HyperRow[];
-  hypertuning?: { kind: string; jsShare: number; peer: { ratio: number; cpuRatio: number } | null }[];
+  hypertuning?: { kind: string; lengths: string; jsShare: number; peer: { ratio: number; cpuRatio: number } | null }[];
   adapters?: Figure[];
   train?: Figure[];
   start?: Figure[];
@@ -38,7 +40,7 @@ export function figuresOf(measured: Measured): Record<string, number> {
   const worst = (name: string, value: number, small = false) => (out[name] = name in out ? (small ? Math.max : Math.min)(out[name], value) : value);
   const bandwidth = (threads: number) => [...(measured.gemm ?? []), ...(measured.gemm2 ?? [])].find((row) => row.name === 'read' && row.rows === threads)?.value;
   for (const row of measured.gemm ?? []) if (row.bench === 'gemm' && row.rows >= 64) worst(`gemm.${row.dtype}.peak`, 100 * row.share!);
-  for (const [name, rows, threads] of [['', measured.model, 1], ['2', measured.model2, 2]] as const) {
+  for (const [name, rows, threads] of [['', measured.model, 1], ['2', measured.model2, 2], ['', measured.sizes, 1]] as const) {
     for (const row of rows ?? []) {
       const id = `${row.kind}${name}.${row.size}.${row.dtype}`;
       for (const [way, { ratio }] of Object.entries(row.peers)) worst(row.kind === 'encode' ? `${id}.${PEERS[way]}` : `${id}.${row.rows}.${PEERS[way]}`, ratio);
@@ -49,7 +51,7 @@ export function figuresOf(measured: Measured): Record<string, number> {
   }
   for (const row of measured.generate ?? []) if (row.peer) out[`${row.kind}.${row.size}.${row.dtype}.PyTorch`] = row.peer.ratio;
   for (const row of measured.hypertuning ?? []) {
-    if (row.peer) out[`hypertuning.${row.kind}.PyTorch`] = row.peer.cpuRatio;
+    if (row.peer) out[`hypertuning.${row.lengths}.${row.kind}.PyTorch`] = row.peer.cpuRatio;
     worst('javascript.training', 100 * row.jsShare, true);
   }
   for (const figure of measured.adapters ?? []) {

@@ -1,10 +1,11 @@
 // Throughput of training steps, and of the same steps in padded PyTorch.
 //
-//   npx tsx bench/train/hypertuning.ts [--config run.json] [--kinds prefix,lora,text] [--steps 10] [--rounds 3] [--threads 1]
-//                                      [--peer python] [--json result.json]
+//   npx tsx bench/train/hypertuning.ts [--config run.json] [--kinds prefix,lora,text] [--lengths config,public,full] [--steps 10] [--rounds 3]
+//                                      [--threads 1] [--peer python] [--json result.json]
 //
 // `--config`: a run configuration, of which the T5, the data and the sizes are taken; default: tiny.json, which has weights/tiny and
 // generated tasks. prefix and lora train a hypermodel through the frozen T5 on the part of kind episodes, text trains the T5.
+// `--lengths`: the episodes of the configuration; rows as long as those of public tasks; rows as long as the windows (lengths.ts). Default: config.
 // `--peer`: a Python with the packages of test/goldens/requirements.txt. It gets the same weights and batches, must find the same
 // losses, and takes turns with us in one run, so that both have the same load beside them.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -19,6 +20,8 @@ import type { RunConfig } from '../../lib/train/run/config.ts';
 import { machine as host, median } from '../figures.ts';
 import { JOB_KINDS, openJob, writeJob } from './job.ts';
 import type { Job, JobKind } from './job.ts';
+import { LENGTHS, withLengths } from './lengths.ts';
+import type { Lengths } from './lengths.ts';
 import { Peer } from './peer.ts';
 import type { PeerSettings, PeerSteps } from './peer.ts';
 
@@ -31,6 +34,7 @@ const TOLERANCE = { first: 1e-4, later: 1e-3 };
 
 interface Result {
   kind: JobKind;
+  lengths: Lengths;
   /** Medians over steps. Tokens are those of all inputs, without padding; time of the CPU is that of all threads, building batches included. */
   milliseconds: number;
   cpuMilliseconds: number;
@@ -64,6 +68,7 @@ interface Timed extends TrainingStep {
 const { values: args } = parseArgs({
   options: {
     config: { type: 'string', default: fileURLToPath(new URL('tiny.json', import.meta.url)) }, kinds: { type: 'string', default: JOB_KINDS.join(',') },
+    lengths: { type: 'string', default: 'config' },
     steps: { type: 'string', default: '10' }, rounds: { type: 'string', default: '3' }, threads: { type: 'string', default: '1' }, peer: { type: 'string' }, json: { type: 'string' },
   },
 });
@@ -72,40 +77,42 @@ const [steps, rounds, threads] = (['steps', 'rounds', 'threads'] as const).map((
   if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} is ${args[name]}, not a positive integer.`);
   return value;
 });
-const kinds = args.kinds.split(',').map((name) => {
-  const kind = JOB_KINDS.find((k) => k === name);
-  if (!kind) throw new Error(`${name} is none of the kinds ${JOB_KINDS.join(', ')}.`);
-  return kind;
+const chosen = <T extends string>(option: 'kinds' | 'lengths', names: readonly T[]): T[] => args[option].split(',').map((name) => {
+  const found = names.find((n) => n === name);
+  if (!found) throw new Error(`--${option}: ${name} is none of ${names.join(', ')}.`);
+  return found;
 });
+const [kinds, lengths] = [chosen('kinds', JOB_KINDS), chosen('lengths', LENGTHS)];
 
 const { isa } = cpuSettings({ threads });
 const run = await readRunConfig(args.config);
 const load = [os.loadavg()[0]];
 const results: Result[] = [];
-for (const kind of kinds) results.push(await measure(run, kind));
+for (const kind of kinds) for (const length of kind === 'text' ? [lengths[0]] : lengths) results.push(await measure(run, kind, length));
 load.push(os.loadavg()[0]);
 const machine = { cpu: os.cpus()[0].model, cores: os.cpus().length, isa, threads, commit: host().commit, date: new Date().toISOString(), load };
 print(machine, results);
 if (args.json) await writeFile(args.json, `${JSON.stringify({ machine, steps, rounds, results }, null, 2)}\n`);
 
-async function measure(config: RunConfig, kind: JobKind): Promise<Result> {
-  const job = await openJob(config, kind, CHECKED + rounds * (WARM + steps));
-  const folder = args.peer ? await mkdtemp(path.join(os.tmpdir(), 'hypertune-bench-')) : undefined;
+async function measure(config: RunConfig, kind: JobKind, length: Lengths): Promise<Result> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'hypertune-bench-'));
+  let job: Job | undefined;
   let peer: Peer | undefined;
   try {
-    if (folder) {
+    job = await openJob(await withLengths(config, length, folder), kind, CHECKED + rounds * (WARM + steps));
+    if (args.peer) {
       await writeJob(folder, job);
-      peer = await Peer.start(args.peer!, folder, threads);
+      peer = await Peer.start(args.peer, folder, threads);
     }
-    return await takeTurns(kind, job, peer);
+    return { kind, lengths: length, ...(await takeTurns(kind, job, peer)) };
   } finally {
     await peer?.stop();
-    if (folder) await rm(folder, { recursive: true });
-    await job.dispose();
+    await job?.dispose();
+    await rm(folder, { recursive: true });
   }
 }
 
-async function takeTurns(kind: JobKind, job: Job, peer: Peer | undefined): Promise<Result> {
+async function takeTurns(kind: JobKind, job: Job, peer: Peer | undefined): Promise<Omit<Result, 'kind' | 'lengths'>> {
   const first = await ours(job, CHECKED);
   if (peer) requireEqual(kind, first, await peer.run(0, CHECKED));
   const timed: Timed[] = [];
@@ -123,7 +130,7 @@ async function takeTurns(kind: JobKind, job: Job, peer: Peer | undefined): Promi
   const sum = (of: (s: Timed) => number) => timed.reduce((n, s) => n + of(s), 0);
   const tokens = (s: Timed) => s.tokensPerSecond * s.seconds;
   return {
-    kind, milliseconds: 1000 * wall(timed), cpuMilliseconds: 1000 * cpu(timed), tokensPerSecond: median(timed.map((s) => s.tokensPerSecond)),
+    milliseconds: 1000 * wall(timed), cpuMilliseconds: 1000 * cpu(timed), tokensPerSecond: median(timed.map((s) => s.tokensPerSecond)),
     answerTokensPerSecond: median(timed.map((s) => s.tokens / s.seconds)), realShare: sum(tokens) / sum((s) => tokens(s) / s.realShare),
     waitShare: sum((s) => s.waitSeconds) / sum((s) => s.seconds), jsShare: sum((s) => s.busySeconds) / sum((s) => s.seconds),
     peer: peer ? {
@@ -163,14 +170,15 @@ function requireEqual(kind: JobKind, own: readonly TrainingStep[], peer: PeerSte
 
 function print({ cpu: name, isa: set, threads: count, load: [before, after] }: typeof machine, all: readonly Result[]): void {
   console.log(`${name}, ${set}, ${count} thread${count === 1 ? '' : 's'}; load ${before.toFixed(1)} to ${after.toFixed(1)}; medians of ${rounds} rounds of ${steps} steps`);
-  console.table(Object.fromEntries(all.map((r) => [r.kind, {
+  const title = (r: { kind: JobKind; lengths: Lengths }) => `${r.kind}, ${r.lengths}`;
+  console.table(Object.fromEntries(all.map((r) => [title(r), {
     'ms/step': Math.round(r.milliseconds), 'CPU ms/step': Math.round(r.cpuMilliseconds), 'tokens/s': Math.round(r.tokensPerSecond), 'answer tokens/s': Math.round(r.answerTokensPerSecond),
     'real tokens': percent(r.realShare), 'waiting for data': percent(r.waitShare),
   }])));
-  const compared = all.flatMap(({ kind, peer }) => (peer ? [{ kind, ...peer }] : []));
+  const compared = all.flatMap(({ kind, lengths: length, peer }) => (peer ? [{ kind, lengths: length, ...peer }] : []));
   if (compared.length === 0) return;
   console.log(`PyTorch ${compared[0].torch}, transformers ${compared[0].transformers}: the same steps, padded; times as fast: its time / ours`);
-  console.table(Object.fromEntries(compared.map((p) => [p.kind, {
+  console.table(Object.fromEntries(compared.map((p) => [title(p), {
     'ms/step': Math.round(p.milliseconds), 'CPU ms/step': Math.round(p.cpuMilliseconds), 'real tokens/s': Math.round(p.tokensPerSecond),
     'times as fast': `${p.ratio.toFixed(2)} (${Math.min(...p.ratios).toFixed(2)} to ${Math.max(...p.ratios).toFixed(2)})`, 'by CPU time': p.cpuRatio.toFixed(2), attention: p.attention, AdamW: p.adamw,
   }])));

@@ -26,7 +26,7 @@ const COMPLETE: Measured = {
   ],
   model2: [row({ gigabytes: 24 }), row({ dtype: 'bf16', gigabytes: 12 })],
   generate: (['f32', 'bf16'] as const).map((dtype) => ({ kind: 'generate', size: 'base', dtype, device: 'cpu', flops: 1, bytes: 1, milliseconds: 1, peer: peer(3) })),
-  hypertuning: [{ kind: 'prefix', jsShare: 0.01, peer: { ratio: 9, cpuRatio: 2.6 } }, { kind: 'lora', jsShare: 0.02, peer: { ratio: 9, cpuRatio: 3 } }],
+  hypertuning: [{ kind: 'prefix', lengths: 'public', jsShare: 0.01, peer: { ratio: 9, cpuRatio: 2.6 } }, { kind: 'lora', lengths: 'public', jsShare: 0.02, peer: { ratio: 9, cpuRatio: 3 } }],
   adapters: ['f32', 'bf16'].flatMap((dtype) => [1, 8, 32].flatMap((rows) => [
     { id: `lora-decode/base/${dtype}/${rows}/none`, value: 1, unit: 'ms' as const }, { id: `lora-decode/base/${dtype}/${rows}/distinct`, value: 1, unit: 'ms' as const, ratios: { 'no adapter': 0.8 } },
   ])),

@@ -37,6 +37,11 @@ test.each([
   SIZES.forEach((size, i) => expect(Math.abs(100 * (1 - work(size, 0).bytes / work(size, 16).bytes) - shares[i])).toBeLessThan(0.6));
 });
 
+test('a feed-forward layer without a gate has two matrices', () => {
+  const { flops, bytes } = encodeWork(configOf('t5-small'), { rows: 1, length: 1 }, 4); // 6 layers of 4 x 512 x 512 and 2 x 512 x 2048, and one score of 512
+  expect([flops, bytes]).toEqual([6 * (2 * 3145728 + 4 * 512), 4 * 6 * 3145728]);
+});
+
 test('a training step, and AdamW alone', () => {
   eachSize([4.0, 16.5, 58, 209], (size) => trainingFlops(configOf(size), { rows: 16, evidence: 1024, length: 512, answer: 128, rank: 16 }) / 1e12, 0.011);
   [44.1e6, 198.1e6, 717e6, 2718e6].forEach((parameters, i) => near(microseconds(adamwWork(parameters)), [290, 1300, 4700, 17700][i], 0.02));
