@@ -36,6 +36,7 @@ const SUITES: readonly Suite[] = [
   { name: 'model2', program: 'bench/model/run.ts', args: '--sizes base --kinds decode --rows 1 --threads 2', quick: '--sizes tiny --kinds decode --rows 1 --threads 2 --rounds 1 --steps 5' },
   { name: 'sizes', program: 'bench/model/run.ts', args: '--sizes t5-small,large --rows 1 --steps 9', quick: '--sizes t5-small --dtypes f32 --rows 1 --rounds 1 --steps 3', peer: true },
   { name: 'adapters', program: 'bench/model/adapters.ts', args: '', quick: '--sizes tiny --rows 2 --rounds 1 --rank 4' },
+  { name: 'mixed', program: 'bench/model/run.ts', args: '--sizes base --dtypes f32 --kinds decode --adapters lora --rows 8,32 --steps 9', quick: '--sizes tiny --dtypes f32 --kinds decode --adapters lora --rows 2 --rounds 1 --steps 3', peer: true },
   { name: 'generate', program: 'bench/hyper/run.ts', args: '--kinds generate --sizes base --dtypes f32,bf16', quick: '--kinds generate --sizes tiny --dtypes f32 --rank 4 --evidence 24 --rounds 1', peer: true },
   { name: 'train', program: 'bench/train/t5.ts', args: '', quick: '--size tiny --rounds 1 --steps 1', peer: true },
   { name: 'hypertuning', program: 'bench/train/hypertuning.ts', args: '--kinds prefix,lora --lengths public,config,full', quick: '--kinds prefix --lengths public,full --steps 1 --rounds 1', peer: true },

@@ -14,6 +14,8 @@ export interface Measured {
   model2?: ModelRow[];
   /** Of one row, at sizes that have no targets of their own. */
   sizes?: ModelRow[];
+  /** Of rows with a LoRA each; the peer has PEFT's batches of several adapters. */
+  mixed?: ModelRow[];
   generate?: HyperRow[];
   hypertuning?: { kind: string; lengths: string; jsShare: number; peer: { ratio: number; cpuRatio: number } | null }[];
   adapters?: Figure[];
@@ -40,7 +42,7 @@ export function figuresOf(measured: Measured): Record<string, number> {
   const worst = (name: string, value: number, small = false) => (out[name] = name in out ? (small ? Math.max : Math.min)(out[name], value) : value);
   const bandwidth = (threads: number) => [...(measured.gemm ?? []), ...(measured.gemm2 ?? [])].find((row) => row.name === 'read' && row.rows === threads)?.value;
   for (const row of measured.gemm ?? []) if (row.bench === 'gemm' && row.rows >= 64) worst(`gemm.${row.dtype}.peak`, 100 * row.share!);
-  for (const [name, rows, threads] of [['', measured.model, 1], ['2', measured.model2, 2], ['', measured.sizes, 1]] as const) {
+  for (const [name, rows, threads] of [['', measured.model, 1], ['2', measured.model2, 2], ['', measured.sizes, 1], ['-lora', measured.mixed, 1]] as const) {
     for (const row of rows ?? []) {
       const id = `${row.kind}${name}.${row.size}.${row.dtype}`;
       for (const [way, { ratio }] of Object.entries(row.peers)) worst(row.kind === 'encode' ? `${id}.${PEERS[way]}` : `${id}.${row.rows}.${PEERS[way]}`, ratio);

@@ -34,15 +34,17 @@ RANK = 16  # of adapters.ts
 adapted = None
 
 
-def with_adapter() -> T5ForConditionalGeneration:
+def with_adapters(count: int) -> T5ForConditionalGeneration:
     """The same weights under PEFT: LoRA on every q and v, B zero. A model of its own, for PEFT replaces the linears in place."""
     global adapted
-    if adapted is None:
-        from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig, get_peft_model
 
-        config = LoraConfig(task_type="SEQ_2_SEQ_LM", r=RANK, lora_alpha=RANK, target_modules=["q", "v"])
-        adapted = get_peft_model(load(attention), config).eval().to(device)
-    return adapted
+    config = LoraConfig(task_type="SEQ_2_SEQ_LM", r=RANK, lora_alpha=RANK, target_modules=["q", "v"])
+    if adapted is None:
+        adapted = get_peft_model(load(attention), config, adapter_name="0")
+    for row in range(len(adapted.peft_config), count):
+        adapted.add_adapter(str(row), config)
+    return adapted.eval().to(device)
 
 
 def inputs(work: dict) -> torch.Tensor:
@@ -57,8 +59,9 @@ def clock() -> float:
     return time.process_time() if device == "cpu" and threads == "1" else time.perf_counter()  # figures.ts counts alike
 
 
-def generate(by, ids: torch.Tensor, steps: int) -> tuple[float, torch.Tensor]:
-    options = {"cache_implementation": "static"} if compiled == "1" else {}
+def generate(by, ids: torch.Tensor, steps: int, options: dict) -> tuple[float, torch.Tensor]:
+    if compiled == "1":
+        options = {**options, "cache_implementation": "static"}
     start = clock()
     tokens = by.generate(input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=steps, min_new_tokens=steps, **options)
     return clock() - start, tokens
@@ -71,9 +74,11 @@ def run(work: dict) -> dict:
         states = model.encoder(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
         seconds = clock() - start
         return {"seconds": seconds, "check": states[-1, -1, :8].float().tolist()}
-    by = with_adapter() if work["adapter"] == "shared" else model
-    short, _ = generate(by, ids, work["shortSteps"])
-    long, tokens = generate(by, ids, work["steps"])
+    own = work["adapter"] == "lora"  # a batch of several adapters
+    options = {"adapter_names": [str(row) for row in range(work["rows"])]} if own else {}
+    by = model if work["adapter"] == "none" else with_adapters(work["rows"] if own else 1)
+    short, _ = generate(by, ids, work["shortSteps"], options)
+    long, tokens = generate(by, ids, work["steps"], options)
     return {"seconds": (long - short) / (work["steps"] - work["shortSteps"]), "check": tokens[-1, 1:].tolist()}
 
 

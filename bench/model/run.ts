@@ -5,7 +5,7 @@
 //
 // Both sides load the same files and take turns in one run (A B A B). Before anything is timed, what they compute is compared:
 // encoder states to a tolerance, greedy tokens one by one where weights are fp32. --adapters: some of none, lora (one for every row),
-// shared (one for all, which the peer has through PEFT) and prefix, in decoding. --compiled: rows for which the peer also decodes
+// shared (one for all; both through PEFT in the peer) and prefix, in decoding. --compiled: rows for which the peer also decodes
 // with a static cache and torch.compile.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
@@ -113,7 +113,7 @@ for (const size of sizes) {
       });
       for (const work of works) {
         const { kind, rows, adapter } = work;
-        const fitting = peers.filter(([way]) => (way === 'ctranslate2' ? kind === 'decode' && adapter === 'none' : way === 'compiled' ? kind === 'decode' && adapter === 'none' && list(values.compiled).includes(String(rows)) : adapter === 'none' || adapter === 'shared'));
+        const fitting = peers.filter(([way]) => (way === 'ctranslate2' ? kind === 'decode' && adapter === 'none' : way === 'compiled' ? kind === 'decode' && adapter === 'none' && list(values.compiled).includes(String(rows)) : adapter !== 'prefix'));
         const measured = await measure(ours, fitting, work, dtype, rounds);
         const { flops, bytes } = workOf(config, work, dtype);
         const seconds = measured.milliseconds / 1e3;
