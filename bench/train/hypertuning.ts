@@ -44,7 +44,7 @@ interface Result {
   realShare: number;
   /** Share of the time in which there was no batch to run. */
   waitShare: number;
-  /** Share of the time in which the thread of JavaScript was busy, building batches included. */
+  /** Share of the time in which the thread of JavaScript was busy, building batches included; in the last round, as its first batches run uncompiled. */
   jsShare: number;
   peer: PeerResult | null;
 }
@@ -127,12 +127,13 @@ async function takeTurns(kind: JobKind, job: Job, peer: Peer | undefined): Promi
     theirs.push(...other);
     byRound.push({ ratio: wall(other) / wall(own), cpuRatio: cpu(other) / cpu(own) });
   }
-  const sum = (of: (s: Timed) => number) => timed.reduce((n, s) => n + of(s), 0);
+  const sum = (of: (s: Timed) => number, among = timed) => among.reduce((n, s) => n + of(s), 0);
+  const last = timed.slice(-steps);
   const tokens = (s: Timed) => s.tokensPerSecond * s.seconds;
   return {
     milliseconds: 1000 * wall(timed), cpuMilliseconds: 1000 * cpu(timed), tokensPerSecond: median(timed.map((s) => s.tokensPerSecond)),
     answerTokensPerSecond: median(timed.map((s) => s.tokens / s.seconds)), realShare: sum(tokens) / sum((s) => tokens(s) / s.realShare),
-    waitShare: sum((s) => s.waitSeconds) / sum((s) => s.seconds), jsShare: sum((s) => s.busySeconds) / sum((s) => s.seconds),
+    waitShare: sum((s) => s.waitSeconds) / sum((s) => s.seconds), jsShare: sum((s) => s.busySeconds, last) / sum((s) => s.seconds, last),
     peer: peer ? {
       ...peer.settings, milliseconds: 1000 * wall(theirs), cpuMilliseconds: 1000 * cpu(theirs), tokensPerSecond: median(theirs.map((t, i) => tokens(timed[i]) / t.seconds)),
       ratio: median(byRound.map((r) => r.ratio)), ratios: byRound.map((r) => r.ratio), cpuRatio: median(byRound.map((r) => r.cpuRatio)),
