@@ -1,5 +1,7 @@
 #include "cpu/gemm_pack.h"
 
+#include <algorithm>
+
 #include "cpu/vec.h"
 
 namespace ht::cpu::isa_portable {

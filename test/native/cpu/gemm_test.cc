@@ -158,6 +158,22 @@ void test_values(Isa isa) {
   // Several row blocks, depths and jobs.
   run({500, 384, 520, false, true, DType::F32, DType::F32, DType::F32, 0, 1, false, true, true}, isa, true);
   run({389, 100, 777, true, false, DType::BF16, DType::BF16, DType::BF16, 3, 1, true, false, true}, isa, true);
+  // So many row blocks that B is packed once for all of them.
+  run({600, 130, 263, true, false, DType::F32, DType::F32, DType::F32, 3, 1, true, false, true}, isa, true);
+  run({600, 130, 263, false, true, DType::BF16, DType::BF16, DType::BF16, 0, -0.5f, false, false, true}, isa, true);
+}
+
+// A B that is packed once, but in pieces: the bits of one that was packed before.
+void test_pieces(Isa isa) {
+  for (const DType dtype : {DType::F32, DType::BF16}) {
+    for (const bool transposed : {false, true}) {
+      const int64_t columns = dtype == DType::F32 ? 2100 : 4200;
+      Case t{577, columns, 2050, false, transposed, dtype, dtype, DType::F32, 0, 1, false, false, true};
+      const auto expected = run(t, isa, false);
+      t.packed = true;
+      CHECK(run(t, isa, false) == expected, "%s", describe(t, isa).c_str());
+    }
+  }
 }
 
 void test_thread_count(Isa isa) {
@@ -268,6 +284,7 @@ int main() {
   for (Isa isa : available_isas()) {
     set_isa(isa);
     test_values(isa);
+    if (isa != Isa::Portable) test_pieces(isa);  // plain loops take seconds, and cut alike
     test_thread_count(isa);
     test_non_finite(isa);
     test_nested();
