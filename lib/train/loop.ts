@@ -2,6 +2,7 @@
  * The step iterator: every part of a step adds the gradients of its microbatches, then the optimiser updates once. The next
  * batches are built while the native step runs on its own thread.
  */
+import { setImmediate } from 'node:timers/promises';
 import { packingShare } from '../data/packing.ts';
 import type { Packed } from '../data/packing.ts';
 import { Prefetch } from '../data/prefetch.ts';
@@ -93,6 +94,10 @@ export async function* train({ parts, optimizer, schedule, from = optimizer.step
     const { part, microbatch } = slots[index % slots.length];
     return index < end ? part.batch(Math.floor(index / slots.length), microbatch) : undefined;
   };
+  for (const { objective } of from < schedule.steps ? parts : []) {
+    await objective.prepare();
+    await setImmediate(); // timers and sockets have their turn before the first batch
+  }
   const batches = new Prefetch(build, from * slots.length);
   try {
     for (let step = from; step < schedule.steps; step++) {

@@ -2,6 +2,7 @@
  * What a step trains: a graph that adds the gradients of a summed cross-entropy to an optimiser's buffers and returns the sum.
  * Dividing by the number of answer tokens of all accumulations gives the token mean.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { Engine } from '../engine/engine.ts';
 import { Graph, compile, crossEntropy, gradients, scale, sum } from '../graph/index.ts';
 import type { Program, RunInputs, Value } from '../graph/index.ts';
@@ -55,8 +56,11 @@ export interface Objective<Batch> {
   accumulate(batch: Batch, at?: Draw): Promise<StepResult>;
   /** The loss alone, without dropout. */
   evaluate(batch: Batch): Promise<StepResult>;
-  /** Compiles what `accumulate` runs; the bytes of its intermediates at capacity. Throws MEMORY_LIMIT where they do not fit. */
-  prepare(): number;
+  /**
+   * Compiles what `accumulate` runs, in turns with other work of the event loop; the bytes of its intermediates at capacity.
+   * Throws MEMORY_LIMIT where they do not fit.
+   */
+  prepare(): Promise<number>;
   /** A copy of the graph that `accumulate` runs, and the batch's inputs to it: to look for the node that went wrong. */
   inspect(batch: Batch, at?: Draw): { graph: Graph; inputs: RunInputs };
   dispose(): void;
@@ -170,18 +174,28 @@ function objective<Batch extends TextRows>(
   engine: Engine, optimizer: Optimizer, build: (dropout?: DropoutFeeds) => Built, inputs: (batch: Batch) => RunInputs, { checkpointing = false, dropout }: ObjectiveOptions,
 ): Objective<Batch> {
   const programs = new Map<boolean, Program<'loss'>>();
+  const forward = (train: boolean): Built => build(train && dropout ? dropoutFeeds : undefined);
+  const backward = ({ g, loss }: Built): void => optimizer.accumulate(g, gradients(g, [{ value: loss }], optimizer.values(g), { recompute: checkpointing ? T5_BLOCKS : undefined }));
   const graph = (train: boolean): Built => {
-    const built = build(train && dropout ? dropoutFeeds : undefined);
-    if (train) optimizer.accumulate(built.g, gradients(built.g, [{ value: built.loss }], optimizer.values(built.g), { recompute: checkpointing ? T5_BLOCKS : undefined }));
+    const built = forward(train);
+    if (train) backward(built);
     return built;
   };
-  const programOf = (train: boolean): Program<'loss'> => {
-    let program = programs.get(train);
-    if (!program) {
-      const { g, loss } = graph(train);
-      programs.set(train, (program = compile(engine, g, { fetches: { loss } })));
-    }
+  const keep = (train: boolean, { g, loss }: Built): Program<'loss'> => {
+    const program = programs.get(train) ?? compile(engine, g, { fetches: { loss } });
+    programs.set(train, program);
     return program;
+  };
+  const programOf = (train: boolean): Program<'loss'> => programs.get(train) ?? keep(train, graph(train));
+  const prepare = async (): Promise<number> => {
+    if (!programs.has(true)) {
+      const built = forward(true);
+      await setImmediate();
+      backward(built);
+      await setImmediate();
+      keep(true, built);
+    }
+    return programOf(true).arenaBytes;
   };
   const inputsOf = (batch: Batch, at: Draw | undefined): RunInputs => {
     const given = inputs(batch);
@@ -195,7 +209,7 @@ function objective<Batch extends TextRows>(
   return {
     accumulate: (batch, at = FIRST) => run(true, batch, at),
     evaluate: (batch) => run(false, batch),
-    prepare: () => programOf(true).arenaBytes,
+    prepare,
     inspect: (batch, at = FIRST) => ({ graph: graph(true).g, inputs: inputsOf(batch, at) }),
     dispose: () => {
       for (const program of programs.values()) program.dispose();

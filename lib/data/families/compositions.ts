@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Random, stableHash } from '../random.ts';
 import { listTask, sampleList } from './list-task.ts';
 import type { ListFunction, ListLength, ListTask } from './list-task.ts';
+import { newPrimitives, primitives } from './primitives.ts';
 
 const PROBES = 200;
 const HELD_OUT_SHARE = 0.25;
@@ -59,7 +60,7 @@ export function agreement(a: ListTask, b: ListTask, length: ListLength = { minWo
 
 /** All `second(first(list))` that answer every list and differ from every function of `taken`; stops before each `first`. */
 function* properPairs(
-  primitives: readonly ListTask[],
+  singles: readonly ListTask[],
   taken: readonly ListTask[],
   signatures: Signatures,
   length: ListLength,
@@ -67,10 +68,10 @@ function* properPairs(
   const single = new Set(taken.map((task) => signatures.of(task.apply).join()));
   const empty = signatures.of(() => [])[0];
   const pairs = new Map<ListTask, Int32Array>();
-  for (const first of primitives) {
+  for (const first of singles) {
     yield;
     const lists = signatures.probes.map(first.apply);
-    for (const second of primitives) {
+    for (const second of singles) {
       const signature = signatures.of(second.apply, lists);
       if (signature.includes(empty) || single.has(signature.join())) continue;
       const apply: ListFunction = (words) => second.apply(first.apply(words));
@@ -89,16 +90,17 @@ function nameOf(primitive: ListTask): string {
 /**
  * Splits the pairs by what they compute, not by how they are written: pairs that answer alike on all probes go to the
  * same side, so a held-out pair never is a trained function under another name. The side depends only on the ids.
- * Pairs that compute one of `primitives` or of `excluded` are left out.
- * It takes some 100 ms: each `yield` is a place where other work may go on.
+ * Pairs that compute one of the primitives or of the new ones are left out.
+ * It takes some 100 ms: at each `yield` other work may go on.
  */
-function* composing(primitives: readonly ListTask[], excluded: readonly ListTask[], length: ListLength): Generator<void, Compositions> {
+function* composing(length: ListLength): Generator<void, Compositions> {
   const signatures = new Signatures(length);
-  const pairs = yield* properPairs(primitives, [...primitives, ...excluded], signatures, length);
+  const [single, excluded] = [primitives(length), newPrimitives(length)];
+  const pairs = yield* properPairs(single, [...single, ...excluded], signatures, length);
   const sideOf = new Map<string, boolean>();
   const trained: ListTask[] = [];
   const heldOut: ListTask[] = [];
-  const known = primitives.map((task) => signatures.of(task.apply));
+  const known = single.map((task) => signatures.of(task.apply));
   for (const [task, signature] of pairs) {
     const key = signature.join();
     if (!sideOf.has(key)) sideOf.set(key, stableHash(task.id) / 2 ** 32 < HELD_OUT_SHARE);
@@ -113,20 +115,37 @@ function* composing(primitives: readonly ListTask[], excluded: readonly ListTask
   return { trained, heldOut, reallyNew };
 }
 
-export function compose(...args: Parameters<typeof composing>): Compositions {
-  const work = composing(...args);
+/** By the lists' length; a process finds those of each length once. */
+const found = new Map<string, Compositions>();
+
+/** The pairs of the primitives, none of which computes one of the new primitives. */
+export function compositions(length: ListLength): Compositions {
+  const known = found.get(keyOf(length));
+  if (known) return known;
+  const work = composing(length);
   for (;;) {
     const { done, value } = work.next();
-    if (done) return value;
+    if (done) return keep(length, value);
   }
 }
 
 /** The same; timers and sockets have their turns in between. */
-export async function composeInTurns(...args: Parameters<typeof composing>): Promise<Compositions> {
-  const work = composing(...args);
+export async function compositionsInTurns(length: ListLength): Promise<Compositions> {
+  const known = found.get(keyOf(length));
+  if (known) return known;
+  const work = composing(length);
   for (;;) {
     const { done, value } = work.next();
-    if (done) return value;
+    if (done) return keep(length, value);
     await setImmediate();
   }
+}
+
+function keep(length: ListLength, value: Compositions): Compositions {
+  found.set(keyOf(length), value);
+  return value;
+}
+
+function keyOf({ minWords, maxWords }: ListLength): string {
+  return `${minWords} ${maxWords}`;
 }

@@ -8,8 +8,7 @@ import { stableHash } from '../random.ts';
 import { taskList } from '../task.ts';
 import type { Task, TaskKind, TaskSource } from '../task.ts';
 import { drawAffixTask } from './affixes.ts';
-import { compose, composeInTurns } from './compositions.ts';
-import type { Compositions } from './compositions.ts';
+import { compositions, compositionsInTurns } from './compositions.ts';
 import { drawConstantTask } from './constants.ts';
 import { drawLabelTask } from './labels.ts';
 import { checkListLength } from './list-task.ts';
@@ -67,17 +66,14 @@ export class Universe {
   readonly trained: TaskSource;
   private readonly parametrised: ReadonlyMap<GeneratedKind, (rng: Random) => Task>;
 
-  /**
-   * Throws ARGUMENT_RANGE for list lengths outside 4 .. 12. `pairs` are those of `options`' lengths (`Universe.open`);
-   * finding them here holds the event loop for some 100 ms.
-   */
-  constructor(options: Partial<UniverseOptions> = {}, pairs?: Compositions) {
+  /** Throws ARGUMENT_RANGE for list lengths outside 4 .. 12. The first of its lengths in a process holds the event loop for some 100 ms; `open` does not. */
+  constructor(options: Partial<UniverseOptions> = {}) {
     this.options = { ...DEFAULT_UNIVERSE, ...options };
     const length: ListLength = this.options;
     checkListLength(length);
     this.primitives = primitives(length);
     this.newPrimitives = newPrimitives(length);
-    pairs ??= compose(this.primitives, this.newPrimitives, length);
+    const pairs = compositions(length);
     this.trainedPairs = pairs.trained;
     this.heldOutPairs = pairs.heldOut;
     this.reallyNewPairs = pairs.reallyNew;
@@ -98,7 +94,8 @@ export class Universe {
   static async open(options: Partial<UniverseOptions> = {}): Promise<Universe> {
     const length: ListLength = { ...DEFAULT_UNIVERSE, ...options };
     checkListLength(length);
-    return new Universe(options, await composeInTurns(primitives(length), newPrimitives(length), length));
+    await compositionsInTurns(length);
+    return new Universe(options);
   }
 
   /** What training may see of one kind. */

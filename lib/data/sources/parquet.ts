@@ -1,4 +1,5 @@
 /** Parquet tables, a row group at a time. */
+import type { FileMetaData, SchemaTree } from 'hyparquet';
 import { HypertuneError } from '../../engine/errors.ts';
 import { readError } from '../lines.ts';
 import { requireColumns } from './columns.ts';
@@ -25,8 +26,10 @@ export async function* parquetRows(file: string, { needed, signal }: ParquetOpti
   };
   try {
     const bytes = await asyncBufferFromFile(file);
-    const metadata = await parquetMetadataAsync(bytes);
-    const present = parquetSchema(metadata).children.map(({ element }) => element.name);
+    const metadata = await parquetMetadataAsync(bytes, { geoparquet: false });
+    const schema = parquetSchema(metadata);
+    requireOwnColumns(metadata, schema);
+    const present = schema.children.map(({ element }) => element.name);
     requireColumns(file, present, needed ?? []);
     const columns = needed && present.filter((name) => needed.some((column) => column === name || column.startsWith(`${name}.`)));
     let start = 0;
@@ -40,5 +43,15 @@ export async function* parquetRows(file: string, { needed, signal }: ParquetOpti
     }
   } catch (cause) {
     throw damaged(cause);
+  }
+}
+
+/** hyparquet reads columns that the schema does not have too, and waits for none of them: one that cannot be read would end the process. */
+function requireOwnColumns({ row_groups: groups }: FileMetaData, schema: SchemaTree): void {
+  const leaves = (node: SchemaTree): string[] => (node.children.length ? node.children.flatMap(leaves) : [JSON.stringify(node.path)]);
+  const known = new Set(leaves(schema));
+  for (const [i, { columns }] of groups.entries()) {
+    const paths = columns.map((column) => JSON.stringify(column.meta_data?.path_in_schema));
+    if (new Set(paths).size < paths.length || !paths.every((path) => known.has(path))) throw new Error(`the columns of row group ${i} are not those of the schema`);
   }
 }

@@ -29,7 +29,7 @@ export interface RunPlan {
 const ELEMENT_BYTES = { f32: 4, bf16: 2, i32: 4, i8: 1 };
 
 /** Compiles every part. Throws MEMORY_LIMIT, naming the part, where one does not fit. */
-export function planRun(config: RunConfig, models: Models, trained: readonly TrainedParameter[], optimizer: Optimizer, parts: readonly Part[], from: number): RunPlan {
+export async function planRun(config: RunConfig, models: Models, trained: readonly TrainedParameter[], optimizer: Optimizer, parts: readonly Part[], from: number): Promise<RunPlan> {
   const { t5, hyper } = models;
   const names = new Set(trained.map((p) => p.name));
   const sets: [string, Parameters][] = [['t5', t5.parameters], ...[...hyper].map(([kind, h]): [string, Parameters] => [`hyper-${kind}`, h.parameters])];
@@ -38,7 +38,7 @@ export function planRun(config: RunConfig, models: Models, trained: readonly Tra
   let arena = 0;
   for (const { name, objective } of parts) {
     try {
-      arena = Math.max(arena, objective.prepare()); // programs share one arena, as they run one after the other
+      arena = Math.max(arena, await objective.prepare()); // programs share one arena, as they run one after the other
     } catch (error) {
       if (!(error instanceof HypertuneError) || error.code !== 'MEMORY_LIMIT') throw error;
       throw new HypertuneError('MEMORY_LIMIT', `part ${name} does not fit into memory: ${error.message}`, { field: 'parts', remedy: 'Give it fewer rows or sets and more microbatches.', cause: error });

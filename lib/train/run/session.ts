@@ -76,7 +76,7 @@ export async function openSession(engine: Engine, config: RunConfig, { onPlan, o
     notes.push(`continuing at step ${state.step} of ${config.schedule.steps} from ${last.folder}`);
   }
   for (const note of notes) onNote?.(note);
-  onPlan?.(planRun(config, models, trained, optimizer, parts, state.step));
+  onPlan?.(await planRun(config, models, trained, optimizer, parts, state.step));
   await atomicWriteJson(path.join(config.output, 'run.json'), config);
   const log = await RunLog.open(config, state.step);
   return { config, models, shown, optimizer, parts, heldOut, tensors, checkpoints, log, state, saved: last ? state.step : -1 };

@@ -24,7 +24,7 @@ function fake(name: string, log: string[], lossOf: (call: number) => { loss: num
       log.push(`${name} ends`);
       return lossOf(call);
     },
-    evaluate: () => Promise.reject(new Error('not here')), prepare: () => 0, inspect: () => ({ graph: undefined as never, inputs: {} }), dispose: () => undefined,
+    evaluate: () => Promise.reject(new Error('not here')), prepare: () => Promise.resolve(0), inspect: () => ({ graph: undefined as never, inputs: {} }), dispose: () => undefined,
   };
 }
 
