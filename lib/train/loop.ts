@@ -54,6 +54,7 @@ export interface TrainingStep {
 /** What the loop asks of an optimiser. */
 export interface StepOptimizer {
   readonly step: number;
+  prepare(): void;
   update(lr: number, count: number): Promise<UpdateResult>;
 }
 
@@ -94,10 +95,7 @@ export async function* train({ parts, optimizer, schedule, from = optimizer.step
     const { part, microbatch } = slots[index % slots.length];
     return index < end ? part.batch(Math.floor(index / slots.length), microbatch) : undefined;
   };
-  for (const { objective } of from < schedule.steps ? parts : []) {
-    await objective.prepare();
-    await setImmediate(); // timers and sockets have their turn before the first batch
-  }
+  if (from < schedule.steps) await prepare(parts, optimizer);
   const batches = new Prefetch(build, from * slots.length);
   try {
     for (let step = from; step < schedule.steps; step++) {
@@ -106,6 +104,16 @@ export async function* train({ parts, optimizer, schedule, from = optimizer.step
     }
   } finally {
     batches.dispose();
+  }
+}
+
+/** Everything is compiled before the first step; timers and sockets have their turns in between. */
+async function prepare(parts: readonly Part[], optimizer: StepOptimizer): Promise<void> {
+  optimizer.prepare();
+  await setImmediate();
+  for (const { objective } of parts) {
+    await objective.prepare();
+    await setImmediate();
   }
 }
 

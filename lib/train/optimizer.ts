@@ -40,6 +40,8 @@ export interface Optimizer {
   values(g: Graph): Value[];
   /** Builds into a step's graph: adds gradients of a summed loss, in the order of `values`; undefined ones are left alone. */
   accumulate(g: Graph, gradients: readonly (Value | undefined)[]): void;
+  /** Compiles what `update` runs; the first update does it otherwise. Throws MEMORY_LIMIT. */
+  prepare(): void;
   /**
    * One update from the accumulated sums; `count` > 0 is what they are divided by (tokens). Throws NUMERIC, leaving parameters and
    * state as they were, when the gradient is not finite. The sums are 0 afterwards in both cases.
@@ -105,7 +107,7 @@ export class RuleOptimizer implements Optimizer {
   private readonly rule: UpdateRule;
   private readonly maxNorm: number;
   private readonly averageDecay: number | undefined;
-  private readonly program: Program<'norm'>;
+  private program: Program<'norm'> | undefined;
   private readonly owned: DeviceBuffer[] = [];
   /** Masters and bf16 copies agree once this has run; the engine runs calls in their order. */
   private readonly ready: Promise<unknown>;
@@ -120,7 +122,6 @@ export class RuleOptimizer implements Optimizer {
     this.maxNorm = maxNorm;
     this.averageDecay = averageDecay;
     this.slots = parameters.map((parameter) => this.slot(parameter));
-    this.program = this.updateProgram();
     this.ready = this.matchMasters();
     // Reported by the first update; nobody waits for it before.
     this.ready.catch(() => {});
@@ -141,14 +142,19 @@ export class RuleOptimizer implements Optimizer {
     });
   }
 
+  prepare(): void {
+    this.program ??= this.updateProgram();
+  }
+
   async update(lr: number, count: number): Promise<UpdateResult> {
     requireAtLeast(lr, 0, 'lr');
     if (!(Number.isFinite(count) && count > 0)) throw new HypertuneError('ARGUMENT_RANGE', `count is ${count}: there is nothing to take the mean of.`, { field: 'count', remedy: 'Give every step a batch with answer tokens.' });
     await this.ready;
+    this.prepare();
     const t = this.updates + 1;
     const feeds: Record<string, Float32Array> = { rates: this.rule.rates(lr, t), count: Float32Array.of(count) };
     if (this.averageDecay !== undefined) feeds['averageRate'] = Float32Array.of(averageRate(this.averageDecay, t));
-    const { norm } = await this.program.run({ feeds });
+    const { norm } = await this.program!.run({ feeds });
     if (!Number.isFinite(norm[0])) throw new HypertuneError('NUMERIC', `the gradient of update ${t} is not finite.`, { field: 'gradient', remedy: 'Lower the learning rate, or look for broken data in the last batch.' });
     this.updates = t;
     return { norm: norm[0] };
@@ -177,7 +183,7 @@ export class RuleOptimizer implements Optimizer {
   }
 
   dispose(): void {
-    this.program.dispose();
+    this.program?.dispose();
     for (const buffer of this.owned) buffer.dispose();
   }
 

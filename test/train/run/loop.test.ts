@@ -29,7 +29,7 @@ function fake(name: string, log: string[], lossOf: (call: number) => { loss: num
 }
 
 function fakeOptimizer(log: string[], norm = 1) {
-  return { step: 0, update: async (lr: number, count: number) => (log.push(`update ${lr.toFixed(2)} ${count}`), { norm }) };
+  return { step: 0, prepare: () => undefined, update: async (lr: number, count: number) => (log.push(`update ${lr.toFixed(2)} ${count}`), { norm }) };
 }
 
 async function all(options: TrainOptions): Promise<TrainingStep[]> {
