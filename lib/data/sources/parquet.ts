@@ -91,7 +91,9 @@ export async function* parquetRows(file: string, { needed, signal }: ParquetOpti
 
 function damaged(file: string, cause: unknown, signal: AbortSignal | undefined, crashed: boolean): HypertuneError {
   const known = readError(file, cause, signal);
-  if (known.code !== 'FILE_IO' || (!crashed && (cause as NodeJS.ErrnoException).code !== undefined)) return known;
+  const { code } = cause as { code?: unknown };
+  const system = typeof code === 'string' && /^E[A-Z0-9]+$/.test(code); // libraries have codes too: ERR_OUT_OF_RANGE, numbers
+  if (known.code !== 'FILE_IO' || (!crashed && system)) return known;
   const why = crashed ? 'the process that read it ended' : (cause as Error).message;
   return new HypertuneError('FILE_FORMAT', `${file} is no Parquet file, or a damaged one: ${why}.`, { field: 'path', cause });
 }
