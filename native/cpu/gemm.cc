@@ -18,7 +18,7 @@ constexpr int64_t kJobCols = 64;             // columns of C that one job covers
 constexpr int64_t kJobBytes = 64 << 10;      // of weights that one job reads when rows are few
 constexpr int64_t kPackedABytes = 16 << 20;  // above this A is packed piece by piece
 constexpr int64_t kPackedBBytes = 16 << 20;  // and so is B
-constexpr int64_t kSharingBlocks = 3;        // row blocks from which on B is packed once for all (time of a gradient of 1,024 x 512: 0.97)
+constexpr int64_t kSharingBlocks = 3;        // row blocks from which on B is packed once for all; two blocks are too few to pay for the way through memory
 constexpr int64_t kPrefetchBytes = 2048;     // within a panel; of 1, 2 and 4 KiB the fastest with cold weights at 1, 8 and 64 rows
 constexpr int64_t kSerialWork = 1 << 16;     // multiply-adds below which waking a thread costs more than it gains
 

@@ -115,37 +115,29 @@ function* composing(length: ListLength): Generator<void, Compositions> {
   return { trained, heldOut, reallyNew };
 }
 
-/** By the lists' length; a process finds those of each length once. */
+/** By the lists' length: a process finds those of each length once. */
 const found = new Map<string, Compositions>();
+
+function* remembered(length: ListLength): Generator<void, Compositions> {
+  const key = `${length.minWords} ${length.maxWords}`;
+  const known = found.get(key) ?? (yield* composing(length));
+  found.set(key, known);
+  return known;
+}
 
 /** The pairs of the primitives, none of which computes one of the new primitives. */
 export function compositions(length: ListLength): Compositions {
-  const known = found.get(keyOf(length));
-  if (known) return known;
-  const work = composing(length);
-  for (;;) {
-    const { done, value } = work.next();
-    if (done) return keep(length, value);
-  }
+  const work = remembered(length);
+  let step = work.next();
+  while (!step.done) step = work.next();
+  return step.value;
 }
 
 /** The same; timers and sockets have their turns in between. */
 export async function compositionsInTurns(length: ListLength): Promise<Compositions> {
-  const known = found.get(keyOf(length));
-  if (known) return known;
-  const work = composing(length);
-  for (;;) {
-    const { done, value } = work.next();
-    if (done) return keep(length, value);
+  const work = remembered(length);
+  for (let step = work.next(); ; step = work.next()) {
+    if (step.done) return step.value;
     await setImmediate();
   }
-}
-
-function keep(length: ListLength, value: Compositions): Compositions {
-  found.set(keyOf(length), value);
-  return value;
-}
-
-function keyOf({ minWords, maxWords }: ListLength): string {
-  return `${minWords} ${maxWords}`;
 }
